@@ -1,0 +1,56 @@
+"""wishpy: Wireshark's dissectors and libpcap's capturing for Python.
+
+`import wishpy` is cheap: the extension modules, and libwireshark with its 1,500 protocols, are loaded when a
+name that needs them is first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from .errors import (
+    CaptureError,
+    DissectorCrash,
+    Error,
+    FieldError,
+    FileError,
+    FilterError,
+    PreferenceError,
+    SessionError,
+)
+
+__version__ = "1.0.0"
+
+# name -> module that has it, imported at its first use
+_LAZY: dict[str, str] = {
+    "Dissector": "wishpy._epan",
+    "Field": "wishpy._epan",
+    "Packet": "wishpy._epan",
+    "versions": "wishpy._epan",
+}
+
+__all__ = [
+    "CaptureError",
+    "DissectorCrash",
+    "Error",
+    "FieldError",
+    "FileError",
+    "FilterError",
+    "PreferenceError",
+    "SessionError",
+    *_LAZY,
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
