@@ -11,48 +11,48 @@ import os
 import shlex
 import subprocess
 import sys
+import sysconfig
 from glob import glob
 
 from setuptools import Extension, setup
 
 NEEDED = """
-wishpy needs {what} to be built. Install them with one of
-  apt install   build-essential pkg-config python3-dev {apt}
-  dnf install   gcc pkgconf-pkg-config python3-devel {dnf}
-  brew install  pkg-config {brew}
-  pacman -S     base-devel pkgconf python {pacman}
+wishpy cannot be built here: {problem}
+Install what it needs with one of
+  apt install   gcc libc6-dev pkg-config python3-dev libglib2.0-dev libwireshark-dev libpcap-dev
+  dnf install   gcc pkgconf-pkg-config python3-devel glib2-devel wireshark-devel libpcap-devel
+  brew install  pkgconf python glib wireshark libpcap
+  pacman -S     base-devel pkgconf python glib2 wireshark-cli libpcap
 """
 
-WIRESHARK = dict(
-    what="the headers of libwireshark, libwiretap and GLib",
-    apt="libwireshark-dev libwiretap-dev libwsutil-dev libglib2.0-dev",
-    dnf="wireshark-devel glib2-devel",
-    brew="wireshark glib",
-    pacman="wireshark-cli glib2",
-)
-PCAP = dict(
-    what="the headers of libpcap",
-    apt="libpcap-dev",
-    dnf="libpcap-devel",
-    brew="libpcap",
-    pacman="libpcap",
-)
+WIRESHARK_OLDEST = "3.4"
 
 
-def pkg_config(modules, needed):
-    """The compiler's and the linker's words for these modules, or the end of the build with a readable message."""
-    flags = []
-    for option in ("--cflags", "--libs"):
-        try:
-            text = subprocess.run(
-                ["pkg-config", option, *modules], check=True, capture_output=True, text=True
-            ).stdout
-        except FileNotFoundError:
-            sys.exit(NEEDED.format(**{**needed, "what": "pkg-config and " + needed["what"]}))
-        except subprocess.CalledProcessError as error:
-            sys.exit(error.stderr + NEEDED.format(**needed))
-        flags.append(shlex.split(text))
-    return flags
+def stop(problem):
+    sys.exit(NEEDED.format(problem=problem))
+
+
+def run(command, problem, **options):
+    """The command's output, or the end of the build with a readable message."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True, **options).stdout
+    except FileNotFoundError:
+        stop(f"there is no {command[0]}.")
+    except subprocess.CalledProcessError as error:
+        stop(f"{problem}\n\n{error.stderr.strip()}\n")
+
+
+def pkg_config(*words):
+    pkg_config = os.environ.get("PKG_CONFIG", "pkg-config")
+    return shlex.split(run([pkg_config, *words], f"{pkg_config} does not know {words[-1]}."))
+
+
+def require_headers(headers, cflags):
+    """A package may be known to pkg-config and its headers be in another one that is not there."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    source = "".join(f"#include <{header}>\n" for header in headers)
+    flags = ["-I" + sysconfig.get_path("include"), *shlex.split(os.environ.get("CPPFLAGS", "")), *cflags]
+    run([*compiler, *flags, "-E", "-x", "c", "-", "-o", os.devnull], "a header file is missing.", input=source)
 
 
 def switches():
@@ -64,8 +64,8 @@ def switches():
     if env("WISHPY_DEBUG"):
         compile_args += ["-O0", "-g3", "-UNDEBUG"]
     if env("WISHPY_SANITIZE"):
-        both = ["-fsanitize=" + env("WISHPY_SANITIZE"), "-fno-omit-frame-pointer", "-g", "-UNDEBUG"]
-        compile_args += [*both, "-O1"]
+        both = ["-fsanitize=" + env("WISHPY_SANITIZE"), "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g"]
+        compile_args += [*both, "-O1", "-UNDEBUG"]
         link_args += both
     if env("WISHPY_COVERAGE"):
         compile_args += ["--coverage", "-O0"]
@@ -73,38 +73,44 @@ def switches():
     return compile_args, link_args
 
 
-def extension(name, sources, modules, libraries, needed):
-    cflags, libs = pkg_config(modules, needed)
+def extension(name, sources, modules, headers, libraries=(), macros=()):
+    cflags = pkg_config("--cflags", *modules)
+    require_headers(["Python.h", *headers], cflags)
     compile_args, link_args = switches()
     return Extension(
         name,
         sources=sorted(sources),
-        depends=glob("csrc/*/*.h"),
-        define_macros=[("_GNU_SOURCE", "1")],
+        depends=sorted(glob("csrc/*/*.h")),
+        define_macros=[("_GNU_SOURCE", "1"), *macros],
         extra_compile_args=[*cflags, *compile_args],
-        extra_link_args=[*libs, *("-l" + library for library in libraries), *link_args],
+        extra_link_args=[*pkg_config("--libs", *modules), *("-l" + library for library in libraries), *link_args],
     )
 
 
-PCAP_ENGINE = ["csrc/engine/pcap_handle.c", "csrc/engine/source_live.c"]
+def epan_extension(sources):
+    pkg_config("--exists", "--print-errors", f"wireshark >= {WIRESHARK_OLDEST}")
+    # Wireshark 4.2 and later look for their data beside the running program, which is Python: session start tells
+    # them where it really is (csrc/engine/library.c).
+    prefix = pkg_config("--variable=prefix", "wireshark")[0]
+    plugins = os.path.dirname(pkg_config("--variable=plugindir", "wireshark")[0])
+    return extension(
+        "wishpy._epan",
+        sources,
+        modules=["wireshark", "glib-2.0"],
+        headers=["glib.h", "epan/epan.h", "wiretap/wtap.h", "wsutil/privileges.h"],
+        libraries=["wiretap", "wsutil"],
+        macros=[
+            ("WISHPY_WIRESHARK_DATA_DIR", f'"{prefix}/share/wireshark"'),
+            ("WISHPY_WIRESHARK_PLUGIN_DIR", f'"{plugins}"'),
+        ],
+    )
 
-setup(
-    ext_modules=[
-        extension(
-            "wishpy._epan",
-            {*glob("csrc/epan/*.c"), *glob("csrc/common/*.c"), *glob("csrc/engine/*.c")} - set(PCAP_ENGINE),
-            ["wireshark", "glib-2.0"],
-            ["wiretap", "wsutil"],
-            WIRESHARK,
-        ),
-        *(
-            [
-                extension(
-                    "wishpy._pcap", [*glob("csrc/pcap/*.c"), *glob("csrc/common/*.c"), *PCAP_ENGINE], ["libpcap"], [], PCAP
-                )
-            ]
-            if glob("csrc/pcap/*.c")
-            else []
-        ),
-    ]
-)
+
+PCAP_ENGINE = {"csrc/engine/pcap_handle.c", "csrc/engine/source_live.c"}
+common = set(glob("csrc/common/*.c"))
+extensions = [epan_extension({*glob("csrc/epan/*.c"), *common, *glob("csrc/engine/*.c")} - PCAP_ENGINE)]
+if glob("csrc/pcap/*.c"):
+    pcap = {*glob("csrc/pcap/*.c"), *common, *PCAP_ENGINE}
+    extensions.append(extension("wishpy._pcap", pcap, modules=["libpcap"], headers=["pcap/pcap.h"]))
+
+setup(ext_modules=extensions)
