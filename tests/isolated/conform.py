@@ -1,0 +1,108 @@
+"""Compare wishpy with tshark over the captures named on standard input, all in this one process.
+
+For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "nodes": ..., "found": [...]} at
+its end, a JSON object a line, so that a crash shows where it was. test_conformance runs two of these side by side.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), os.pardir))
+
+import oracle
+
+import wishpy
+
+COLUMNS = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"]
+END = object()
+MOST = 12   # differences reported for a file
+
+
+def packets_of(path: str, found: list[str], expect_error: list[bool]) -> Iterator[Any]:
+    """The packets of a file; a FileError ends them and is noted."""
+    try:
+        with wishpy.Dissector(path) as dissector:
+            yield from dissector
+    except wishpy.FileError:
+        expect_error.append(True)
+
+
+def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) -> list[str]:
+    """The members of a Packet that are not its tree."""
+    found = []
+    seconds, nanoseconds = divmod(packet.time_ns, 10**9) if packet.time_ns is not None else (0, 0)
+    # print_pdml_geninfo squeezes the seconds into a C int
+    seconds = (seconds + 2**31) % 2**32 - 2**31
+    for name, mine, theirs in [
+        ("number", packet.number, frame.number),
+        ("length", packet.length, frame.length),
+        ("captured_length", packet.captured_length, frame.captured_length),
+        ("len(data)", len(packet.data), frame.captured_length),
+        ("time_ns", (seconds, nanoseconds), frame.time_ns),
+        ("protocols", ":".join(packet.protocols), packet.get("frame.protocols", "")),
+    ]:
+        if mine != theirs:
+            found.append(f"packet.{name}: tshark has {theirs!r}, wishpy {mine!r}")
+    shown = {title: columns.get("_ws.col." + title, [""])[0] for title in COLUMNS}
+    if dict(packet.columns) != shown:
+        found.append("columns: " + oracle.first_difference(shown, dict(packet.columns)))
+    return found
+
+
+def unsteady(path: str, frames: set[int]) -> set[int]:
+    """Those of these frames of which tshark says something else when it is asked again, three times in all."""
+    answers: dict[int, set[Any]] = {number: set() for number in frames}
+    for _ in range(3):
+        for number, pairs in enumerate(oracle.json_frames(path), 1):
+            if number in frames:
+                answers[number].add(pairs)
+    return {number for number, said in answers.items() if len(said) > 1}
+
+
+def conform(path: str) -> dict[str, Any]:
+    found: list[str] = []
+    odd: set[int] = set()
+    failed: list[bool] = []
+    runs = [
+        oracle.json_frames(path),
+        oracle.grouped_frames(path),
+        oracle.pdml_frames(path),
+        oracle.fields_frames(path, ["_ws.col." + title for title in COLUMNS]),
+    ]
+    count = nodes = 0
+    for packet, *said in itertools.zip_longest(packets_of(path, found, failed), *runs, fillvalue=END):
+        if packet is END or said[0] is END:
+            found.append(f"{'tshark' if packet is END else 'wishpy'} has more than {count} frames")
+            break
+        pairs, grouped, pdml, columns = said
+        count += 1
+        nodes += len(pdml.nodes)
+        wrong = basics(packet, pdml, columns)
+        wrong += oracle.differences(packet.layers, packet.to_dict(), pairs, grouped, pdml)
+        if wrong:
+            odd.add(count)
+            found += [f"frame {count}: {line}" for line in wrong[: max(0, MOST - len(found))]]
+    for run in runs:
+        run.close()
+    status = runs[0].status
+    if (status == 2) != bool(failed) and not any("more than" in line for line in found):
+        found.append(f"tshark's exit status is {status}, wishpy raised {'FileError' if failed else 'nothing'}")
+    shaky = unsteady(path, odd) if odd else set()
+    return {"path": path, "frames": count, "nodes": nodes, "found": found, "odd": sorted(odd), "unsteady": sorted(shaky)}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        path = line.rstrip("\n")
+        print(json.dumps({"start": path}), flush=True)
+        print(json.dumps(conform(path)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
