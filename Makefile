@@ -46,12 +46,13 @@ system-for-build:
 system-for-test:
 	@sh tools/system_packages.sh test
 
-# A virtual environment of another Python, or a broken one, is made anew.
+# A virtual environment of another Python, or a half-made one, is made anew.
 venv: system-for-build
-	@version='import sys; print(sys.version, sys.base_prefix)'; \
-	if [ "$$($(PY) -c "import setuptools; $$version" 2>/dev/null)" != "$$($(PYTHON) -c "$$version")" ]; then \
+	@python=$$($(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)'); \
+	if [ "$$(cat $(VENV)/.made-by 2>/dev/null)" != "$$python" ]; then \
 	    echo "Making $(VENV)"; \
-	    $(PYTHON) -m venv --clear $(VENV) && $(VENV)/bin/pip install -q 'setuptools>=77'; \
+	    $(PYTHON) -m venv --clear $(VENV) && $(VENV)/bin/pip install -q 'setuptools>=77' && \
+	    echo "$$python" > $(VENV)/.made-by; \
 	fi
 
 test-requirements: venv
