@@ -100,8 +100,8 @@ def epan_extension(sources):
         headers=["glib.h", "epan/epan.h", "wiretap/wtap.h", "wsutil/privileges.h"],
         libraries=["wiretap", "wsutil"],
         macros=[
-            ("WISHPY_WIRESHARK_DATA_DIR", f'"{prefix}/share/wireshark"'),
-            ("WISHPY_WIRESHARK_PLUGIN_DIR", f'"{plugins}"'),
+            ("WISHPY_DATA_DIR", f'"{prefix}/share/wireshark"'),
+            ("WISHPY_PLUGIN_DIR", f'"{plugins}"'),
         ],
     )
 

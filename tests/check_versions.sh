@@ -63,7 +63,7 @@ check() {
     for source in csrc/epan/*.c csrc/common/*.c csrc/engine/*.c; do
         case $source in csrc/engine/pcap_handle.c | csrc/engine/source_live.c) continue ;; esac   # no Wireshark in them
         "$CC" -std=c11 -D_GNU_SOURCE -O1 -Wall -Wextra -Werror -fsyntax-only -I"$python" \
-            -DWISHPY_WIRESHARK_DATA_DIR='"/"' -DWISHPY_WIRESHARK_PLUGIN_DIR='"/"' \
+            -DWISHPY_DATA_DIR='"/"' -DWISHPY_PLUGIN_DIR='"/"' \
             -I"${epan%/epan/epan.h}" -I"${glib%/glib.h}" -I"${config%/glibconfig.h}" "$source" || bad=$((bad + 1))
         done_files=$((done_files + 1))
     done

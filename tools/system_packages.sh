@@ -80,6 +80,8 @@ look_for_libraries() {
 
 look_for_test_tools() {
     have tshark || want "tshark, which says what is right" tshark wireshark-cli - -
+    have zstd || want "zstd, for compressed captures" zstd zstd zstd zstd
+    have lz4 || want "lz4, likewise" lz4 lz4 lz4 lz4
     have nm || want "nm (binutils)" binutils binutils - -
 }
 
