@@ -1,0 +1,24 @@
+/* field_value.h - one field of a live tree to one typed value, and back to the text that Wireshark writes for it. */
+#ifndef WISHPY_FIELD_VALUE_H
+#define WISHPY_FIELD_VALUE_H
+
+#include <stddef.h>
+
+#include "field.h"
+#include "status.h"
+
+enum { WP_LABEL_SIZE = 240 };   /* Wireshark's ITEM_LABEL_LENGTH: a longer line is cut there */
+
+/* Name resolution in force when a packet was dissected; labels made later are made under the same. */
+typedef uint32_t wp_resolution;
+
+/* The line that Wireshark's tree shows. Lock held. */
+void wp_field_label_locked(const wp_field *field, wp_resolution resolution, char label[WP_LABEL_SIZE]);
+
+/* The value as tshark -T json prints it: *text is malloc'ed (free it), or NULL where it prints none. Lock held. */
+wp_status wp_field_display_locked(const wp_field *field, wp_resolution resolution, char **text, wp_error *error);
+
+/* The value of an IEEE 11073 float's bits; size is 2 or 4 bytes. */
+double wp_ieee11073(uint64_t bits, int size);
+
+#endif

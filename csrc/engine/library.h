@@ -1,0 +1,44 @@
+/* library.h - libwireshark as a process-wide thing: started once, locked, with room for one session. */
+#ifndef WISHPY_LIBRARY_H
+#define WISHPY_LIBRARY_H
+
+#include <stdbool.h>
+
+#include "status.h"
+
+/* Refuses a libwireshark of another major.minor than the headers'. Needs no start. */
+wp_status wp_library_check(wp_error *error);
+
+/* Starts libwireshark; once per process, later calls return what the first one did. No lock held. */
+wp_status wp_library_start(wp_error *error);
+
+/* The one lock around every entry into epan. Recursive, because libwiretap's callbacks enter epan from a read that
+ * may itself be under it. Never waited for with the GIL held (see wp_epan_lock_with_gil in epan/state.h). */
+void wp_epan_lock(void);
+bool wp_epan_try_lock(void);
+void wp_epan_unlock(void);
+
+/* After a fork, in the child: the lock may have been held by the forking thread alone. */
+void wp_epan_lock_after_fork(void);
+
+/* The one place for a session. Lock held. WP_EBUSY where it is taken by a session of this process; a session that
+ * was inherited through fork counts for nothing: its owner can never run here. */
+wp_status wp_place_take_locked(void *owner, wp_error *error);
+void wp_place_leave_locked(void *owner);
+
+/* Frees a session from a place that must not wait: at once where the lock is free, else at the next unlock. */
+void wp_epan_retire(void *session, void (*free_locked)(void *session));
+
+/* Lines that the library logged, oldest first; 0 where there is none. Any thread, no lock needed. */
+typedef struct {
+    int level;            /* 0 debug, 1 info, 2 message, 3 warning, 4 critical */
+    char domain[32];
+    char text[480];
+} wp_log_line;
+bool wp_log_pending(void);
+bool wp_log_take(wp_log_line *line);
+
+/* The loaded library's version. */
+void wp_library_version(int *major, int *minor, int *micro);
+
+#endif

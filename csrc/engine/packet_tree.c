@@ -1,0 +1,507 @@
+/* packet_tree.c - the kept copy of a dissected packet: building it from a live tree, and checking a foreign one.
+ * Functions ending in _locked need the epan lock and must not need the GIL. */
+#include "packet_tree.h"
+
+#include <stdlib.h>
+
+#include "live_field.h"
+
+/* One growing array, kept from packet to packet and guarded by the epan lock. */
+typedef struct {
+    uint8_t *data;     /* owned */
+    size_t used, room;
+} scratch;
+
+static scratch node_scratch, heap_scratch;
+
+enum { SCRATCH_KEPT = 4 << 20 };   /* after a giant packet the scratch goes back to the system */
+
+static bool
+grow(scratch *s, size_t more)
+{
+    size_t room = s->room == 0 ? 1 << 16 : s->room;
+    while (room - s->used < more) {
+        room *= 2;
+    }
+    if (room > UINT32_MAX / 4) {   /* offsets are 32 bits; no real tree comes near */
+        return false;
+    }
+    uint8_t *data = realloc(s->data, room);
+    if (data == NULL) {
+        return false;
+    }
+    s->data = data;
+    s->room = room;
+    return true;
+}
+
+static inline void *
+reserve(scratch *s, size_t size)
+{
+    if (s->room - s->used < size && !grow(s, size)) {
+        return NULL;
+    }
+    void *place = s->data + s->used;
+    s->used += size;
+    return place;
+}
+
+static void
+trim(scratch *s)
+{
+    s->used = 0;
+    if (s->room > SCRATCH_KEPT) {
+        free(s->data);
+        s->data = NULL;
+        s->room = 0;
+    }
+}
+
+typedef struct {
+    const uint8_t *wanted;        /* borrowed; NULL: the whole tree */
+    uint32_t wanted_ids;
+    const GSList *sources;        /* borrowed from the epan_dissect_t */
+    const tvbuff_t *last_tvb;     /* most fields lie in the source of the field before */
+    uint32_t last_source;
+    bool label_addresses;         /* their text would change as names become known */
+    bool failed;
+} builder;
+
+static uint32_t
+find_source(builder *b, const tvbuff_t *tvb)
+{
+    uint32_t i = 0;
+    for (const GSList *item = b->sources; item != NULL && i < WP_NO_SOURCE; item = item->next, i++) {
+        if (get_data_source_tvb((struct data_source *)item->data) == tvb) {
+            return i;
+        }
+    }
+    return WP_NO_SOURCE;
+}
+
+static inline uint32_t
+source_of(builder *b, const tvbuff_t *tvb)
+{
+    if (tvb != b->last_tvb) {
+        b->last_tvb = tvb;
+        b->last_source = tvb == NULL ? WP_NO_SOURCE : find_source(b, tvb);
+    }
+    return b->last_source;
+}
+
+/* Copies `size` bytes to the heap; *at is where. `extra` 1 adds a NUL. */
+static inline bool
+keep_bytes(const void *bytes, uint32_t size, uint32_t extra, uint32_t *at)
+{
+    *at = (uint32_t)heap_scratch.used;
+    uint8_t *place = reserve(&heap_scratch, (size_t)size + extra);
+    if (place == NULL) {
+        return false;
+    }
+    if (size > 0) {
+        memcpy(place, bytes, size);
+    }
+    if (extra) {
+        place[size] = '\0';
+    }
+    return true;
+}
+
+static bool
+keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
+{
+    wp_value value;
+    uint8_t guid[16];
+    wp_live_value(def, fi, &value, guid);
+    switch ((wp_kind)def->kind) {
+    case WP_ABSTIME:
+    case WP_RELTIME: {
+        uint8_t when[12];
+        memcpy(when, &value.time.seconds, 8);
+        memcpy(when + 8, &value.time.nanoseconds, 4);
+        node->size = sizeof when;
+        return keep_bytes(when, sizeof when, 0, &node->at);
+    }
+    case WP_STRING:
+    case WP_BYTES:
+    case WP_ETHER:
+    case WP_IPV6:
+    case WP_GUID:
+    case WP_OTHER:
+        node->size = value.bytes == NULL ? 0 : value.length;
+        return keep_bytes(value.bytes, node->size, def->kind == WP_STRING, &node->at);
+    default:
+        node->number = value.number;
+        return true;
+    }
+}
+
+static bool
+keep_label(const builder *b, const wp_field_def *def, field_info *fi, wp_node *node)
+{
+    char made[ITEM_LABEL_LENGTH];
+    const char *label = NULL;
+    node->label = 0;
+    if (fi->rep != NULL) {
+        label = fi->rep->representation;
+    } else if (b->label_addresses && (def->kind == WP_IPV4 || def->kind == WP_IPV6 || def->kind == WP_ETHER)) {
+        wsc_fill_label(fi, made);
+        label = made;
+    }
+    if (label == NULL) {
+        return true;
+    }
+    uint32_t at;
+    if (!keep_bytes(label, (uint32_t)strlen(label), 1, &at)) {
+        return false;
+    }
+    node->label = at + 1;
+    return true;
+}
+
+static inline bool
+is_wanted(const builder *b, uint32_t id)
+{
+    return b->wanted == NULL || (id < b->wanted_ids && b->wanted[id / 8] & 1u << id % 8);
+}
+
+static bool
+keep_node(builder *b, const wp_field_def *def, field_info *fi, size_t *place)
+{
+    *place = node_scratch.used;
+    wp_node *node = reserve(&node_scratch, sizeof *node);
+    if (node == NULL) {
+        return false;
+    }
+    node->field = def->id;
+    node->start = fi->start;
+    node->length = fi->length;
+    node->flags_source = (fi->flags & 0xffffffu) | source_of(b, fi->ds_tvb) << 24;
+    if (b->wanted != NULL) {   /* in an invisible tree everything is marked hidden */
+        node->flags_source &= ~(uint32_t)WP_FIELD_HIDDEN;
+    }
+    return keep_value(def, fi, node) && keep_label(b, def, fi, node);
+}
+
+/* Depth first. Wireshark bounds the depth (gui_max_tree_depth), so the stack is safe. */
+static void
+keep_children(builder *b, const proto_node *parent)
+{
+    for (const proto_node *child = parent->first_child; child != NULL && !b->failed; child = child->next) {
+        field_info *fi = WSC_FINFO(child);
+        size_t place = 0;
+        bool kept = false;
+        if (fi != NULL) {   /* 4.6: a faked item has none, its children may have */
+            const wp_field_def *def = wp_live_def(fi);
+            kept = def != NULL && is_wanted(b, def->id);
+            if (def == NULL || (kept && !keep_node(b, def, fi, &place))) {
+                b->failed = true;
+                return;
+            }
+        }
+        if (kept && b->wanted != NULL) {   /* flat: a field asked for has no descendants here */
+            ((wp_node *)(node_scratch.data + place))->end = (uint32_t)(node_scratch.used / sizeof(wp_node));
+        }
+        if (child->first_child != NULL) {
+            keep_children(b, child);
+        }
+        if (kept && b->wanted == NULL && !b->failed) {
+            ((wp_node *)(node_scratch.data + place))->end = (uint32_t)(node_scratch.used / sizeof(wp_node));
+        }
+    }
+}
+
+static size_t
+round_up(size_t n)
+{
+    return (n + 7) & ~(size_t)7;
+}
+
+wp_status
+wp_block_copy_locked(const void *edt_, const wp_frame *frame, wp_resolution resolution, const uint8_t *wanted,
+                     uint32_t wanted_ids, wp_block **block, wp_error *error)
+{
+    const epan_dissect_t *edt = edt_;
+    builder b = {
+        .wanted = wanted,
+        .wanted_ids = wanted_ids,
+        .sources = edt->pi.data_src,
+        .last_source = WP_NO_SOURCE,
+        .label_addresses = (resolution & WSC_RESOLVE_NETWORK) != 0,
+    };
+    *block = NULL;
+    if (edt->tree != NULL) {
+        keep_children(&b, edt->tree);
+    }
+    const size_t size = sizeof(wp_block) + node_scratch.used + round_up(heap_scratch.used);
+    wp_block *made = b.failed || size > UINT32_MAX / 2 ? NULL : malloc(size);
+    if (made != NULL) {
+        *made = (wp_block){
+            .magic = WP_BLOCK_MAGIC,
+            .size = (uint32_t)size,
+            .node_count = (uint32_t)(node_scratch.used / sizeof(wp_node)),
+            .heap_size = (uint32_t)round_up(heap_scratch.used),
+            .resolution = resolution,
+            .frame = *frame,
+        };
+        uint8_t *place = (uint8_t *)(made + 1);
+        if (node_scratch.used > 0) {
+            memcpy(place, node_scratch.data, node_scratch.used);
+        }
+        place += node_scratch.used;
+        if (heap_scratch.used > 0) {
+            memcpy(place, heap_scratch.data, heap_scratch.used);
+        }
+        memset(place + heap_scratch.used, 0, made->heap_size - heap_scratch.used);
+        *block = made;
+    }
+    trim(&node_scratch);
+    trim(&heap_scratch);
+    return made == NULL ? wp_fail(error, WP_EMEMORY, "out of memory") : WP_OK;
+}
+
+/* ---- the rest ---- */
+
+/* Offsets are from the start of the rest while it is being built in heap_scratch; finish() makes them absolute. */
+static bool
+put_text(const char *text, uint32_t base, uint32_t *at)
+{
+    if (text == NULL) {
+        *at = 0;
+        return true;
+    }
+    uint32_t place;
+    if (!keep_bytes(text, (uint32_t)strlen(text), 1, &place)) {
+        return false;
+    }
+    *at = base + place;
+    return true;
+}
+
+static bool
+put_sources(const epan_dissect_t *edt, uint32_t base, uint32_t table, uint32_t count)
+{
+    const GSList *item = edt->pi.data_src;
+    for (uint32_t i = 0; i < count; i++, item = item->next) {
+        const struct data_source *source = item->data;
+        tvbuff_t *tvb = get_data_source_tvb(source);
+        wp_block_source entry = {.length = (uint32_t)tvb_captured_length(tvb)};
+        char *name = wsc_source_name(source);
+        bool ok = put_text(name, base, &entry.name);
+        wmem_free(NULL, name);
+        uint32_t at;
+        const uint8_t *bytes = entry.length == 0 ? NULL : tvb_get_ptr(tvb, 0, (int)entry.length);
+        if (!ok || !keep_bytes(bytes, entry.length, 0, &at)) {
+            return false;
+        }
+        entry.bytes = base + at;
+        memcpy(heap_scratch.data + table + i * sizeof entry, &entry, sizeof entry);
+    }
+    return true;
+}
+
+static bool
+put_columns(column_info *columns, uint32_t base, uint32_t table, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        wp_block_column entry;
+        if (!put_text(columns->columns[i].col_title, base, &entry.title)
+            || !put_text(wsc_column_text(columns, (int)i), base, &entry.text)) {
+            return false;
+        }
+        memcpy(heap_scratch.data + table + i * sizeof entry, &entry, sizeof entry);
+    }
+    return true;
+}
+
+/* "eth:ethertype:ip:udp", as the Frame layer has it. */
+static bool
+put_protocols(const epan_dissect_t *edt, uint32_t base, uint32_t *at)
+{
+    GString *stack = g_string_new(NULL);
+    wmem_list_frame_t *layer = edt->pi.layers == NULL ? NULL : wmem_list_head(edt->pi.layers);
+    for (; layer != NULL; layer = wmem_list_frame_next(layer)) {
+        const char *name = proto_get_protocol_filter_name(GPOINTER_TO_INT(wmem_list_frame_data(layer)));
+        if (name != NULL && strcmp(name, "frame") != 0) {
+            g_string_append_printf(stack, "%s%s", stack->len > 0 ? ":" : "", name);
+        }
+    }
+    bool ok = put_text(stack->str, base, at);
+    g_string_free(stack, TRUE);
+    return ok;
+}
+
+static bool
+build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, uint32_t base)
+{
+    column_info *columns = facts->columns ? edt->pi.cinfo : NULL;
+    wp_rest rest = {
+        .source_count = MIN(g_slist_length(edt->pi.data_src), WP_NO_SOURCE),
+        .column_count = columns == NULL ? 0 : (uint32_t)columns->num_cols,
+    };
+    if (reserve(&heap_scratch, sizeof rest) == NULL) {
+        return false;
+    }
+    const uint32_t sources = (uint32_t)heap_scratch.used;
+    if (reserve(&heap_scratch, rest.source_count * sizeof(wp_block_source)) == NULL) {
+        return false;
+    }
+    const uint32_t titles = (uint32_t)heap_scratch.used;
+    if (reserve(&heap_scratch, rest.column_count * sizeof(wp_block_column)) == NULL) {
+        return false;
+    }
+    if (columns != NULL) {
+        epan_dissect_fill_in_columns(edt, FALSE, TRUE);
+    }
+    rest.sources = base + sources;
+    rest.columns = base + titles;
+    if (!put_sources(edt, base, sources, rest.source_count)
+        || (columns != NULL && !put_columns(columns, base, titles, rest.column_count))
+        || !put_text(facts->comment, base, &rest.comment)
+        || !put_text(facts->interface_name, base, &rest.interface_name)
+        || !put_protocols(edt, base, &rest.protocols)) {
+        return false;
+    }
+    memcpy(heap_scratch.data, &rest, sizeof rest);
+    return true;
+}
+
+wp_status
+wp_block_finish_locked(void *edt, const wp_rest_facts *facts, wp_block **block, wp_error *error)
+{
+    const uint32_t base = (*block)->size;
+    volatile bool ok = false;
+    TRY   /* a tvb or a column can throw on a damaged frame */
+    {
+        ok = build_rest(edt, facts, base);
+    }
+    CATCH_ALL
+    {
+        ok = false;
+    }
+    ENDTRY;
+    const size_t size = (size_t)base + round_up(heap_scratch.used);
+    wp_block *moved = ok && size <= UINT32_MAX / 2 ? realloc(*block, size) : NULL;
+    if (moved != NULL) {
+        memcpy((uint8_t *)moved + base, heap_scratch.data, heap_scratch.used);
+        memset((uint8_t *)moved + base + heap_scratch.used, 0, size - base - heap_scratch.used);
+        moved->rest = base;
+        moved->size = (uint32_t)size;
+        *block = moved;
+    }
+    trim(&heap_scratch);
+    return moved == NULL ? wp_fail(error, WP_EMEMORY, "out of memory") : WP_OK;
+}
+
+/* ---- a block from outside ---- */
+
+static bool
+inside(uint64_t at, uint64_t length, uint64_t size)
+{
+    return at <= size && length <= size - at;
+}
+
+static bool
+text_inside(const wp_block *block, uint32_t at)
+{
+    return at == 0 || (at < block->size && memchr((const char *)block + at, 0, block->size - at) != NULL);
+}
+
+static bool
+check_rest(const wp_block *block)
+{
+    const wp_rest *rest = wp_block_rest(block);
+    if (rest == NULL) {
+        return false;   /* what leaves a process is finished */
+    }
+    if (block->rest % 8 != 0 || !inside(block->rest, sizeof *rest, block->size)
+        || rest->sources % 4 != 0 || rest->columns % 4 != 0
+        || !inside(rest->sources, (uint64_t)rest->source_count * sizeof(wp_block_source), block->size)
+        || !inside(rest->columns, (uint64_t)rest->column_count * sizeof(wp_block_column), block->size)
+        || !text_inside(block, rest->comment) || !text_inside(block, rest->interface_name)
+        || !text_inside(block, rest->protocols)) {
+        return false;
+    }
+    const wp_block_source *sources = (const void *)((const uint8_t *)block + rest->sources);
+    for (uint32_t i = 0; i < rest->source_count; i++) {
+        if (!text_inside(block, sources[i].name) || !inside(sources[i].bytes, sources[i].length, block->size)) {
+            return false;
+        }
+    }
+    const wp_block_column *columns = (const void *)((const uint8_t *)block + rest->columns);
+    for (uint32_t i = 0; i < rest->column_count; i++) {
+        if (!text_inside(block, columns[i].title) || !text_inside(block, columns[i].text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What the kind's value needs of the heap. Fixed sizes matter: readers take them for granted. */
+static bool
+check_value(const wp_block *block, const wp_node *node, wp_kind kind)
+{
+    const uint32_t size = node->size;
+    switch (kind) {
+    case WP_ABSTIME:
+    case WP_RELTIME:
+        return size == 12 && inside(node->at, size, block->heap_size);
+    case WP_IPV6:
+    case WP_GUID:
+        return size == 16 && inside(node->at, size, block->heap_size);
+    case WP_ETHER:
+        return size == 6 && inside(node->at, size, block->heap_size);
+    case WP_STRING:
+        return inside(node->at, (uint64_t)size + 1, block->heap_size)
+            && wp_block_heap(block)[node->at + size] == '\0';
+    case WP_BYTES:
+    case WP_OTHER:
+        return inside(node->at, size, block->heap_size);
+    default:
+        return true;
+    }
+}
+
+static bool
+check_node(const wp_block *block, uint32_t i, uint32_t end)
+{
+    const wp_node *node = &wp_block_nodes(block)[i];
+    const uint8_t *heap = wp_block_heap(block);
+    if (node->end <= i || node->end > end) {
+        return false;
+    }
+    if (node->label != 0 && (node->label > block->heap_size
+                             || memchr(heap + node->label - 1, 0, block->heap_size - node->label + 1) == NULL)) {
+        return false;
+    }
+    if (node->field / WP_FIELD_CHUNK >= WP_FIELD_CHUNKS || wp_field_chunks[node->field / WP_FIELD_CHUNK] == NULL) {
+        return false;
+    }
+    const wp_field_def *def = wp_field_by_id(node->field);
+    return def->registered != NULL && check_value(block, node, (wp_kind)def->kind);
+}
+
+bool
+wp_block_check(const wp_block *block, size_t size)
+{
+    if (size < sizeof *block || block->magic != WP_BLOCK_MAGIC || block->size != size
+        || !inside(sizeof *block, (uint64_t)block->node_count * sizeof(wp_node) + block->heap_size, size)
+        || !check_rest(block)) {
+        return false;
+    }
+    uint32_t ends[1024];   /* ends of the open ancestors: Wireshark's own limit of depth is half of this */
+    unsigned depth = 0;
+    for (uint32_t i = 0; i < block->node_count; i++) {
+        while (depth > 0 && i >= ends[depth - 1]) {
+            depth--;
+        }
+        if (!check_node(block, i, depth > 0 ? ends[depth - 1] : block->node_count)) {
+            return false;
+        }
+        if (depth == sizeof ends / sizeof *ends) {
+            return false;
+        }
+        ends[depth++] = wp_block_nodes(block)[i].end;
+    }
+    return true;
+}

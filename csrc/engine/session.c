@@ -1,0 +1,673 @@
+/* session.c - the single path into epan: one record in, one dissected frame in a slot.
+ * It numbers the frames, keeps the reference times as tshark does (single pass and two passes), runs the display
+ * filter, and builds only what was asked for. Functions ending in _locked need the epan lock and must not need the
+ * GIL. */
+#include "session.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "library.h"
+#include "ws_compat.h"
+
+/* epan knows this struct by name only; it is each client's own. The frame_data are borrowed from the session. */
+struct packet_provider_data {
+    wtap *file;                        /* borrowed from the source; NULL for other sources and closed pipes */
+    const frame_data *first;           /* the reference frame; NULL before the first */
+    frame_data *previous_displayed;    /* NULL where none was */
+    frame_data *previous_captured;
+    frame_data_sequence *frames;       /* all frames, with two passes; else NULL */
+};
+
+struct wp_slot {
+    wp_session *session;               /* borrowed: the slot is a part of it */
+    epan_dissect_t *edt;               /* owned */
+    wsc_record record;                 /* owned */
+    frame_data own_frame;              /* of a single pass */
+    frame_data *frame;                 /* own_frame, or one of provider.frames */
+    wsc_block block;                   /* owned reference: the dissection drops the record's */
+    column_info columns;               /* owned */
+    wp_frame facts;
+    bool dissected;                    /* the tree is alive; a reset is due */
+};
+
+struct wp_session {
+    epan_t *epan;                      /* owned */
+    wp_source *source;                 /* owned */
+    wp_source_file *file;              /* the same as source, or NULL */
+    struct packet_provider_data provider;
+    wp_slot slots[WP_SLOTS];
+    dfilter_t *display_filter, *read_filter;   /* owned; NULL: everything */
+    bool columns, tree, two_pass, first_pass_done, ready;
+    uint8_t *wanted;                   /* owned; bit set of field ids, NULL for the whole tree */
+    uint32_t wanted_ids;
+    GArray *wanted_list;               /* owned; the same as a list, for priming */
+    wp_resolution resolution, resolution_before;
+    uint64_t skip;
+    uint32_t count;                    /* frames read */
+    uint32_t total;                    /* frames that the first of two passes kept */
+    guint32 cumulative_bytes;
+    nstime_t elapsed;
+    frame_data reference, displayed, captured;   /* lasting storage for the provider's pointers */
+    wp_status pass_status;             /* how the first pass ended: what could be read is delivered first */
+    wp_error pass_error;
+};
+
+wp_resolution
+wp_resolution_set_locked(wp_resolution resolution)
+{
+    const wp_resolution before = wsc_resolution_get();
+    if (before != resolution) {
+        wsc_resolution_set(resolution);
+    }
+    return before;
+}
+
+/* ---- what epan asks of its client ---- */
+
+static const nstime_t *
+frame_time(struct packet_provider_data *provider, guint32 number)
+{
+    const frame_data *known[] = {provider->first, provider->previous_displayed, provider->previous_captured};
+    for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+        if (known[i] != NULL && known[i]->num == number) {
+            return known[i]->has_ts ? &known[i]->abs_ts : NULL;
+        }
+    }
+    const frame_data *found = provider->frames == NULL ? NULL : frame_data_sequence_find(provider->frames, number);
+    return found != NULL && found->has_ts ? &found->abs_ts : NULL;
+}
+
+static wtap_block_t
+interface_block(wtap *file, uint32_t section, uint32_t id)
+{
+    if (file == NULL) {
+        return NULL;
+    }
+    wtapng_iface_descriptions_t *table = wtap_file_get_idb_info(file);
+    const uint32_t index = wsc_interface_index(file, section, id);
+    wtap_block_t block = index < table->interface_data->len
+                             ? g_array_index(table->interface_data, wtap_block_t, index)
+                             : NULL;
+    g_free(table);   /* a wrapper; the blocks are the file's */
+    return block;
+}
+
+static const char *
+interface_option(wtap_block_t block, guint option)
+{
+    char *text = NULL;
+    return block != NULL && wtap_block_get_string_option_value(block, option, &text) == WTAP_OPTTYPE_SUCCESS ? text
+                                                                                                             : NULL;
+}
+
+static const char *
+interface_name_of(wtap *file, uint32_t section, uint32_t id)
+{
+    wtap_block_t block = interface_block(file, section, id);
+    const char *name = interface_option(block, OPT_IDB_NAME);
+    if (name == NULL) {
+        name = interface_option(block, WSC_OPT_IDB_DESCRIPTION);
+    }
+    if (name == NULL) {
+        name = interface_option(block, WSC_OPT_IDB_HARDWARE);
+    }
+    return name == NULL ? "unknown" : name;   /* as tshark calls it */
+}
+
+static const char *
+interface_name(struct packet_provider_data *provider, WSC_INTERFACE_ARGUMENTS)
+{
+    return interface_name_of(provider->file, WSC_INTERFACE_SECTION, interface_id);
+}
+
+static const char *
+interface_description(struct packet_provider_data *provider, WSC_INTERFACE_ARGUMENTS)
+{
+    return interface_option(interface_block(provider->file, WSC_INTERFACE_SECTION, interface_id),
+                            WSC_OPT_IDB_DESCRIPTION);
+}
+
+static const struct packet_provider_funcs provider_functions = {
+    .get_frame_ts = frame_time,
+    .get_interface_name = interface_name,
+    .get_interface_description = interface_description,
+};
+
+/* What a pcapng file says while it is read, without the lock; see source_file.c. */
+/* What a pcapng file says of names and keys while it is read, which happens without the lock (see source_file.c). */
+static void
+new_ipv4_name(const guint address, const gchar *name WSC_NAME_PARAMETER)
+{
+    wp_epan_lock();
+    add_ipv4_name(address, name WSC_NAME_ARGUMENT);
+    wp_epan_unlock();
+}
+
+static void
+new_ipv6_name(wsc_ipv6_argument address, const gchar *name WSC_NAME_PARAMETER)
+{
+    wp_epan_lock();
+    add_ipv6_name(address, name WSC_NAME_ARGUMENT);
+    wp_epan_unlock();
+}
+
+static void
+new_secrets(guint32 type, const void *secrets, guint size)
+{
+    wp_epan_lock();
+    secrets_wtap_callback(type, secrets, size);
+    wp_epan_unlock();
+}
+
+static void
+file_opened_locked(void *wtap_, void *session_)
+{
+    wtap *file = wtap_;
+    ((wp_session *)session_)->provider.file = file;
+    wtap_set_cb_new_ipv4(file, new_ipv4_name);
+    wtap_set_cb_new_ipv6(file, new_ipv6_name);
+    wtap_set_cb_new_secrets(file, new_secrets);
+}
+
+/* ---- slots ---- */
+
+static void
+open_slot_locked(wp_session *session, wp_slot *slot)
+{
+    slot->session = session;
+    slot->edt = epan_dissect_new(session->epan, TRUE, session->tree);
+    wsc_record_init(&slot->record);
+    if (session->columns) {
+        build_column_format_array(&slot->columns, (gint)prefs.num_cols, TRUE);
+    }
+}
+
+/* The frame before dies: its tree, then its own data, then its block of options. In this order, see
+ * epan_dissect_reset, which still looks at the record. */
+static void
+clear_slot_locked(wp_slot *slot)
+{
+    if (slot->dissected) {
+        epan_dissect_reset(slot->edt);
+        slot->dissected = false;
+    }
+    if (slot->frame == &slot->own_frame) {
+        frame_data_destroy(slot->frame);
+    }
+    slot->frame = NULL;
+    wsc_block_release(slot->block);
+    slot->block = NULL;
+}
+
+static void
+close_slot_locked(wp_slot *slot)
+{
+    clear_slot_locked(slot);
+    if (slot->edt != NULL) {
+        epan_dissect_free(slot->edt);
+        wsc_record_cleanup(&slot->record);
+        if (slot->session->columns) {
+            col_cleanup(&slot->columns);
+        }
+    }
+}
+
+static void
+describe_frame(wp_slot *slot)
+{
+    const wtap_rec *rec = &slot->record.rec;
+    const frame_data *frame = slot->frame;
+    const bool packet = rec->rec_type == REC_TYPE_PACKET;
+    slot->facts = (wp_frame){
+        .seconds = frame->has_ts ? frame->abs_ts.secs : 0,
+        .nanoseconds = frame->has_ts ? frame->abs_ts.nsecs : 0,
+        .number = frame->num,
+        .length = frame->pkt_len,
+        .captured_length = frame->cap_len,
+        .encapsulation = packet ? rec->rec_header.packet_header.pkt_encap : WTAP_ENCAP_UNKNOWN,
+        .interface_id = packet ? rec->rec_header.packet_header.interface_id : 0,
+        .section = wsc_record_section(&slot->record),
+        .has_time = frame->has_ts,
+        .has_interface = packet && (rec->presence_flags & WTAP_HAS_INTERFACE_ID) != 0,
+        .flat = slot->session->wanted != NULL,
+    };
+}
+
+/* ---- one frame ---- */
+
+static void
+prime_locked(wp_session *session, epan_dissect_t *edt, bool first_pass)
+{
+    if (session->read_filter != NULL && first_pass) {
+        epan_dissect_prime_with_dfilter(edt, session->read_filter);
+    }
+    if (session->display_filter != NULL) {
+        epan_dissect_prime_with_dfilter(edt, session->display_filter);
+    }
+    if (first_pass || !session->two_pass) {
+        wsc_prime_postdissectors(edt);
+    }
+    if (session->wanted_list != NULL && !(first_pass && session->two_pass)) {
+        epan_dissect_prime_with_hfid_array(edt, session->wanted_list);
+    }
+}
+
+/* frame_data_set_before_dissect may leave the reference pointing at a frame that will not last. */
+static void
+set_times_before(wp_session *session, frame_data *frame)
+{
+    frame_data_set_before_dissect(frame, &session->elapsed, &session->provider.first,
+                                  session->provider.previous_displayed);
+    if (session->provider.first == frame && !session->two_pass) {
+        session->reference = *frame;
+        session->provider.first = &session->reference;
+    }
+}
+
+static bool
+passes_locked(const wp_session *session, wp_slot *slot)
+{
+    return (session->display_filter == NULL || dfilter_apply_edt(session->display_filter, slot->edt))
+        && slot->frame->num > session->skip;
+}
+
+/* Copies go to lasting storage in a single pass; with two passes the frames last by themselves. */
+static void
+remember_frame(wp_session *session, frame_data *frame, bool passed)
+{
+    if (passed) {
+        frame_data_set_after_dissect(frame, &session->cumulative_bytes);
+        session->provider.previous_displayed = frame;
+        if (!session->two_pass) {
+            session->displayed = *frame;
+            session->provider.previous_displayed = &session->displayed;
+        }
+    }
+    session->provider.previous_captured = frame;
+    if (!session->two_pass) {
+        session->captured = *frame;
+        session->provider.previous_captured = &session->captured;
+    }
+}
+
+/* Dissects the record in the slot; true if the frame passes the filter. */
+static bool
+dissect_locked(wp_session *session, wp_slot *slot)
+{
+    prime_locked(session, slot->edt, false);
+    set_times_before(session, slot->frame);
+    slot->block = wsc_record_hold_block(&slot->record);
+    const int type = session->file == NULL ? WTAP_FILE_TYPE_SUBTYPE_UNKNOWN : wp_source_file_type(session->file);
+    const bool columns = session->columns || (session->display_filter != NULL
+                                              && wsc_filter_needs_columns(session->display_filter));
+    slot->dissected = true;
+    wsc_dissect(slot->edt, type, &slot->record, slot->frame, columns ? &slot->columns : NULL);
+    const bool passed = passes_locked(session, slot);
+    remember_frame(session, slot->frame, passed);
+    if (passed) {
+        describe_frame(slot);
+    }
+    return passed;
+}
+
+/* ---- two passes ---- */
+
+/* The frame's record is in slot 0's record; `edt` is the first pass's own. */
+static void
+first_pass_frame_locked(wp_session *session, epan_dissect_t *edt, wsc_record *record)
+{
+    frame_data local;
+    frame_data_init(&local, session->total + 1, &record->rec, wp_source_file_offset(session->file),
+                    session->cumulative_bytes);
+    prime_locked(session, edt, true);
+    frame_data_set_before_dissect(&local, &session->elapsed, &session->provider.first,
+                                  session->provider.previous_displayed);
+    if (session->provider.first == &local) {
+        session->reference = local;
+        session->provider.first = &session->reference;
+    }
+    wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL);
+    if (session->read_filter == NULL || dfilter_apply_edt(session->read_filter, edt)) {
+        frame_data_set_after_dissect(&local, &session->cumulative_bytes);
+        frame_data *kept = frame_data_sequence_add(session->provider.frames, &local);
+        session->provider.previous_captured = session->provider.previous_displayed = kept;
+        session->total++;
+        if (session->display_filter != NULL && dfilter_apply_edt(session->display_filter, edt)) {
+            wsc_mark_dependent_frames(edt, session->provider.frames);
+        }
+    } else {
+        frame_data_destroy(&local);
+    }
+    epan_dissect_reset(edt);
+}
+
+static void
+end_first_pass_locked(wp_session *session)
+{
+    wp_source_file_end_first_pass(session->file);
+    postseq_cleanup_all_protocols();
+    session->provider.previous_displayed = session->provider.previous_captured = NULL;
+    session->cumulative_bytes = 0;
+    nstime_set_zero(&session->elapsed);
+    set_resolution_synchrony(TRUE);   /* names must be there now: nothing is dissected a third time */
+    session->first_pass_done = true;
+}
+
+static bool
+is_late(struct timespec *limit)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (limit->tv_sec == 0) {
+        *limit = now;
+        limit->tv_nsec += 50000000;
+        limit->tv_sec += limit->tv_nsec / 1000000000;
+        limit->tv_nsec %= 1000000000;
+        return false;
+    }
+    return now.tv_sec > limit->tv_sec || (now.tv_sec == limit->tv_sec && now.tv_nsec > limit->tv_nsec);
+}
+
+/* Goes on with the first pass for a while. A fault in the file ends it; the fault is kept for after the last frame. */
+static wp_status
+first_pass(wp_session *session)
+{
+    struct timespec limit = {0, 0};
+    wsc_record *record = &session->slots[0].record;
+    wp_status status = WP_OK;
+    wp_epan_lock();
+    const bool tree = session->read_filter != NULL || session->display_filter != NULL || postdissectors_want_hfids();
+    epan_dissect_t *edt = epan_dissect_new(session->epan, tree, FALSE);
+    wp_epan_unlock();
+    while (status == WP_OK) {
+        wp_record out = {.native = record};
+        status = session->source->vtable->next(session->source, &out, &session->pass_error);
+        if (status == WP_OK) {
+            wp_epan_lock();
+            first_pass_frame_locked(session, edt, record);
+            wp_epan_unlock();
+            status = is_late(&limit) ? WP_AGAIN : WP_OK;
+        }
+    }
+    wp_epan_lock();
+    epan_dissect_free(edt);
+    if (status != WP_AGAIN) {
+        session->pass_status = status;
+        end_first_pass_locked(session);
+    }
+    wp_epan_unlock();
+    return status == WP_AGAIN ? WP_AGAIN : WP_OK;
+}
+
+static wp_status
+read_second_pass(wp_session *session, wp_slot *slot, wp_error *error)
+{
+    if (session->count >= session->total) {
+        *error = session->pass_error;
+        return session->pass_status;
+    }
+    slot->frame = frame_data_sequence_find(session->provider.frames, ++session->count);
+    return wp_source_file_seek_read(session->file, slot->frame->file_off, &slot->record, error);
+}
+
+/* ---- reading ---- */
+
+/* A record from a source that is no file goes into a wtap_rec as if it had been read from one. */
+static wp_status
+take_record(wp_slot *slot, const wp_record *record, wp_error *error)
+{
+    const int encap = wtap_pcap_encap_to_wtap_encap(record->linktype);
+    if (encap == WTAP_ENCAP_UNKNOWN) {
+        return wp_fail(error, WP_EVALUE, "link type %d is not known to Wireshark", record->linktype);
+    }
+    wsc_record_reset(&slot->record);
+    wsc_record_synthesize(&slot->record, encap, record->data, record->captured_length, record->length,
+                          record->seconds, record->nanoseconds);
+    return WP_OK;
+}
+
+static wp_status
+read_record(wp_session *session, wp_slot *slot, wp_error *error)
+{
+    if (session->two_pass) {
+        return read_second_pass(session, slot, error);
+    }
+    wp_record record = {.native = &slot->record};
+    wp_status status = session->source->vtable->next(session->source, &record, error);
+    if (status == WP_OK && session->file == NULL) {
+        status = take_record(slot, &record, error);
+    }
+    if (status == WP_OK) {
+        frame_data_init(&slot->own_frame, ++session->count, &slot->record.rec,
+                        session->file == NULL ? 0 : wp_source_file_offset(session->file), session->cumulative_bytes);
+        slot->frame = &slot->own_frame;
+    }
+    return status;
+}
+
+wp_status
+wp_session_next(wp_session *session, unsigned which, wp_error *error)
+{
+    wp_slot *slot = &session->slots[which];
+    struct timespec limit = {0, 0};
+    if (session->two_pass && !session->first_pass_done) {
+        wp_status status = first_pass(session);
+        if (status != WP_OK) {
+            return status;
+        }
+    }
+    for (;;) {
+        wp_epan_lock();
+        clear_slot_locked(slot);
+        wp_epan_unlock();
+        wp_status status = read_record(session, slot, error);
+        if (status != WP_OK) {
+            return status;
+        }
+        wp_epan_lock();
+        const bool passed = dissect_locked(session, slot);
+        wp_epan_unlock();
+        if (passed) {
+            return WP_OK;
+        }
+        if (is_late(&limit)) {
+            return WP_AGAIN;
+        }
+    }
+}
+
+void
+wp_session_wake(wp_session *session)
+{
+    if (session->source != NULL && session->source->vtable->wake != NULL) {
+        session->source->vtable->wake(session->source);
+    }
+}
+
+/* ---- opening and closing ---- */
+
+static wp_status
+compile_locked(const char *text, dfilter_t **filter, uint64_t which, wp_error *error)
+{
+    if (text == NULL || *text == '\0') {
+        return WP_OK;
+    }
+    char *message = NULL;
+    int64_t position, span;
+    if (wsc_filter_compile(text, filter, &message, &position, &span)) {
+        return WP_OK;
+    }
+    wp_status status = wp_fail(error, WP_EFILTER, "%s", message == NULL ? "not a valid display filter" : message);
+    error->position = position;
+    error->span = span;
+    error->frame = which;
+    g_free(message);
+    return status;
+}
+
+static wp_status
+set_wanted(wp_session *session, const wp_session_options *options, wp_error *error)
+{
+    uint32_t top = 0;
+    for (uint32_t i = 0; i < options->field_count; i++) {
+        top = MAX(top, options->fields[i] + 1);
+    }
+    session->wanted = calloc(top / 8 + 1, 1);
+    if (session->wanted == NULL) {
+        return wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    session->wanted_ids = top;
+    session->wanted_list = g_array_new(FALSE, FALSE, sizeof(int));
+    for (uint32_t i = 0; i < options->field_count; i++) {
+        const int id = (int)options->fields[i];
+        session->wanted[id / 8] |= (uint8_t)(1u << id % 8);
+        g_array_append_val(session->wanted_list, id);
+    }
+    return WP_OK;
+}
+
+static wp_status
+open_locked(wp_session *session, const wp_session_options *options, wp_error *error)
+{
+    wp_status status = wp_place_take_locked(session, error);
+    if (status != WP_OK) {
+        return status;
+    }
+    session->resolution_before = wp_resolution_set_locked(options->resolution);
+    session->resolution = options->resolution;
+    session->ready = true;   /* from here on closing has something to undo */
+    if ((status = compile_locked(options->display_filter, &session->display_filter, 0, error)) != WP_OK
+        || (status = compile_locked(options->read_filter, &session->read_filter, 1, error)) != WP_OK
+        || (!options->tree && (status = set_wanted(session, options, error)) != WP_OK)) {
+        return status;
+    }
+    session->epan = epan_new(&session->provider, &provider_functions);
+    if (session->two_pass) {
+        session->provider.frames = new_frame_data_sequence();
+    }
+    for (unsigned i = 0; i < WP_SLOTS; i++) {
+        open_slot_locked(session, &session->slots[i]);
+    }
+    if (session->file != NULL) {   /* after epan_new, which forgets the names it knew */
+        wp_source_file_on_open_locked(session->file, file_opened_locked, session);
+    }
+    return WP_OK;
+}
+
+wp_status
+wp_session_open(const wp_session_options *options, wp_source *source, wp_source_file *file, wp_session **out,
+                wp_error *error)
+{
+    *out = NULL;
+    wp_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        source->vtable->free(source);
+        return wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    session->source = source;
+    session->file = file;
+    session->two_pass = options->two_pass;
+    session->columns = options->columns;
+    session->tree = options->tree;
+    session->skip = options->skip;
+    wp_epan_lock();
+    wp_status status = open_locked(session, options, error);
+    if (status != WP_OK) {
+        wp_session_free_locked(session);
+        session = NULL;
+    }
+    wp_epan_unlock();
+    *out = session;
+    return status;
+}
+
+void
+wp_session_free_locked(void *session_)
+{
+    wp_session *session = session_;
+    if (session == NULL) {
+        return;
+    }
+    if (session->epan != NULL) {
+        for (unsigned i = 0; i < WP_SLOTS; i++) {
+            close_slot_locked(&session->slots[i]);
+        }
+        epan_free(session->epan);
+    }
+    if (session->provider.frames != NULL) {
+        free_frame_data_sequence(session->provider.frames);
+    }
+    dfilter_free(session->display_filter);
+    dfilter_free(session->read_filter);
+    if (session->wanted_list != NULL) {
+        g_array_free(session->wanted_list, TRUE);
+    }
+    free(session->wanted);
+    session->source->vtable->free(session->source);
+    if (session->ready) {
+        wp_resolution_set_locked(session->resolution_before);
+        set_resolution_synchrony(FALSE);
+        wp_place_leave_locked(session);
+    }
+    free(session);
+}
+
+/* ---- what the slots hold ---- */
+
+uint32_t
+wp_session_frames(const wp_session *session)
+{
+    return session->count;
+}
+
+wp_slot *
+wp_session_slot(wp_session *session, unsigned slot)
+{
+    return &session->slots[slot];
+}
+
+const wp_frame *
+wp_slot_frame(const wp_slot *slot)
+{
+    return &slot->facts;
+}
+
+const uint8_t *
+wp_slot_bytes(wp_slot *slot)
+{
+    return wsc_record_bytes(&slot->record);
+}
+
+bool
+wp_session_is_eager(const wp_session *session)
+{
+    return (session->resolution & WSC_RESOLVE_NETWORK) != 0;
+}
+
+wp_status
+wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error)
+{
+    const wp_session *session = slot->session;
+    return wp_block_copy_locked(slot->edt, &slot->facts, session->resolution, session->wanted, session->wanted_ids,
+                                block, error);
+}
+
+wp_status
+wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
+{
+    const wp_session *session = slot->session;
+    const wp_frame *frame = &slot->facts;
+    /* The dissection dropped the record's block; the reference that was kept lends it back for this. */
+    wsc_record_lend_block(&slot->record, slot->block);
+    const wp_rest_facts facts = {
+        .comment = wsc_record_comment(&slot->record),
+        .interface_name = frame->has_interface
+                              ? interface_name_of(session->provider.file, frame->section, frame->interface_id)
+                              : NULL,
+        .columns = session->columns,
+    };
+    wsc_record_lend_block(&slot->record, NULL);
+    return wp_block_finish_locked(slot->edt, &facts, block, error);
+}

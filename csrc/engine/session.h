@@ -1,0 +1,67 @@
+/* session.h - the single path into epan: one record in, one dissected frame in a slot, its tree alive until the
+ * slot is used again. */
+#ifndef WISHPY_SESSION_H
+#define WISHPY_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "packet_tree.h"
+#include "source.h"
+#include "source_file.h"
+#include "status.h"
+
+typedef struct wp_session wp_session;
+typedef struct wp_slot wp_slot;
+
+/* Two trees live at a time. While a loop handles frame N+1, frame N (the loop variable's old value) need not be
+ * copied: it is usually dropped a moment later, and then no copy was ever made. */
+enum { WP_SLOTS = 2 };
+
+typedef struct {
+    const char *display_filter;   /* borrowed during the call; NULL or "": all frames */
+    const char *read_filter;      /* with two_pass only */
+    bool two_pass;
+    bool columns;
+    bool tree;                    /* the whole visible tree; else only `fields` */
+    const uint32_t *fields;       /* borrowed during the call: ids to build where !tree */
+    uint32_t field_count;
+    uint64_t skip;                /* leave out this many frames at the start */
+    wp_resolution resolution;
+} wp_session_options;
+
+/* Name resolution now in force; sets it and returns what was. Lock held. */
+wp_resolution wp_resolution_set_locked(wp_resolution resolution);
+
+/* Takes the place and starts a session that reads from `source`, which it owns from now on, also on failure.
+ * `file` is the same source where it is a file, else NULL. Takes the lock itself. On WP_EFILTER error->frame is 0 for
+ * the display filter and 1 for the read filter. */
+wp_status wp_session_open(const wp_session_options *options, wp_source *source, wp_source_file *file,
+                          wp_session **session, wp_error *error);
+
+/* Ends it, frees the source, leaves the place. NULL is fine. */
+void wp_session_free_locked(void *session);
+
+/* Reads and dissects until a frame passes the filter, into this slot, whose frame before dies. Lock not held; takes
+ * it per frame. WP_AGAIN about every 50 ms without a result, so that the caller can look at signals. */
+wp_status wp_session_next(wp_session *session, unsigned slot, wp_error *error);
+
+/* Any thread: makes a next() that waits return soon. */
+void wp_session_wake(wp_session *session);
+
+/* Frames read so far, for messages. */
+uint32_t wp_session_frames(const wp_session *session);
+
+/* ---- a slot that next() filled ---- */
+
+wp_slot *wp_session_slot(wp_session *session, unsigned slot);
+const wp_frame *wp_slot_frame(const wp_slot *slot);
+const uint8_t *wp_slot_bytes(wp_slot *slot);   /* the frame's captured bytes, borrowed */
+
+/* Is a copy needed before the next frame is dissected, because what is learnt from it could change this one? */
+bool wp_session_is_eager(const wp_session *session);
+
+wp_status wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error);
+wp_status wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error);
+
+#endif

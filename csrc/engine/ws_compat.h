@@ -1,0 +1,960 @@
+/* ws_compat.h - the only file that knows Wireshark's versions: 3.4, 4.0, 4.2, 4.4 and 4.6.
+ * Each wrapper is named for what it does and says what changed when. Nothing here locks; the caller holds the epan
+ * lock wherever libwireshark itself is entered. */
+#ifndef WISHPY_WS_COMPAT_H
+#define WISHPY_WS_COMPAT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <glib.h>
+
+#if __has_include(<ws_version.h>)
+#include <ws_version.h>
+#define WSC_MAJOR WIRESHARK_VERSION_MAJOR
+#define WSC_MINOR WIRESHARK_VERSION_MINOR
+#else   /* 3.4 */
+#include <config.h>
+#define WSC_MAJOR VERSION_MAJOR
+#define WSC_MINOR VERSION_MINOR
+#endif
+#define WSC_AT(major, minor) ((major) * 100 + (minor))
+#define WSC_VERSION WSC_AT(WSC_MAJOR, WSC_MINOR)
+
+#include <epan/addr_resolv.h>
+#include <epan/column-utils.h>
+#include <epan/column.h>
+#include <epan/dfilter/dfilter.h>
+#include <epan/epan.h>
+#include <epan/epan_dissect.h>
+#include <epan/exceptions.h>
+#include <epan/frame_data.h>
+#include <epan/frame_data_sequence.h>
+#include <epan/ftypes/ftypes.h>
+#include <epan/packet.h>
+#include <epan/prefs.h>
+#include <epan/proto.h>
+#include <epan/secrets.h>
+#include <epan/timestamp.h>
+#include <epan/tvbuff.h>
+#include <wiretap/pcap-encap.h>
+#include <wiretap/wtap.h>
+#include <wsutil/filesystem.h>
+#include <wsutil/privileges.h>
+#include <wsutil/report_message.h>
+#if WSC_VERSION >= WSC_AT(4, 0)   /* col_setup and its kin moved */
+#include <epan/column-info.h>
+#endif
+#if WSC_VERSION >= WSC_AT(3, 6)   /* GLib's logging before */
+#include <wsutil/wslog.h>
+#endif
+
+/* ---- start-up ---- */
+
+/* gboolean became bool in 4.4; it matters where the address of a callback is taken. */
+#if WSC_VERSION >= WSC_AT(4, 4)
+typedef bool wsc_bool;
+typedef uint64_t wsc_frame_number;   /* of a write failure's report */
+#else
+typedef gboolean wsc_bool;
+typedef guint32 wsc_frame_number;
+#endif
+
+/* Where libwireshark finds its data; NULL, or a message to g_free. */
+static inline char *
+wsc_configuration_init(const char *program)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    return configuration_init(program);
+#elif WSC_VERSION >= WSC_AT(4, 0)
+    return configuration_init(program, NULL);
+#else
+    return init_progfile_dir(program);
+#endif
+}
+
+/* Takes one finished line; level is 0 (debug) to 4 (critical and worse). */
+typedef void (*wsc_log_line)(int level, const char *domain, const char *text);
+extern wsc_log_line wsc_log_sink;   /* defined in library.c */
+
+static inline void
+wsc_log_text(int level, const char *domain, const char *format, va_list arguments)
+{
+    char *text = g_strdup_vprintf(format, arguments);
+    wsc_log_sink(level, domain == NULL ? "" : domain, text);
+    g_free(text);
+}
+
+#if WSC_VERSION >= WSC_AT(3, 6)
+static inline int
+wsc_log_level(enum ws_log_level level)
+{
+    return level >= LOG_LEVEL_CRITICAL ? 4 : level == LOG_LEVEL_WARNING ? 3 : level == LOG_LEVEL_MESSAGE ? 2
+         : level == LOG_LEVEL_INFO ? 1 : 0;
+}
+
+/* The writer's arguments changed in 4.0 (time, line) and 4.2 (no time, a manifest). */
+static void
+wsc_log_writer(const char *domain, enum ws_log_level level,
+#if WSC_VERSION >= WSC_AT(4, 2)
+               const char *file, long line, const char *function, const char *fatal, ws_log_manifest_t *manifest,
+#elif WSC_VERSION >= WSC_AT(4, 0)
+               struct timespec when, const char *file, long line, const char *function,
+#else
+               ws_log_time_t when, const char *file, int line, const char *function,
+#endif
+               const char *format, va_list arguments, void *data)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    (void)fatal;
+    (void)manifest;
+#else
+    (void)when;
+#endif
+    (void)file;
+    (void)line;
+    (void)function;
+    (void)data;
+    wsc_log_text(wsc_log_level(level), domain, format, arguments);
+}
+#endif
+
+static void
+wsc_glib_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
+{
+    (void)data;
+    int rank = level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL) ? 4 : level & G_LOG_LEVEL_WARNING ? 3
+             : level & G_LOG_LEVEL_MESSAGE ? 2 : level & G_LOG_LEVEL_INFO ? 1 : 0;
+    wsc_log_sink(rank, domain == NULL ? "" : domain, message == NULL ? "" : message);
+}
+
+static inline void
+wsc_log_init(void)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    ws_log_init(NULL);
+#elif WSC_VERSION >= WSC_AT(3, 6)
+    ws_log_init("wishpy", NULL);
+#endif
+#if WSC_VERSION >= WSC_AT(3, 6)
+    ws_log_set_writer(wsc_log_writer);
+#endif
+    g_log_set_default_handler(wsc_glib_log, NULL);
+}
+
+static void
+wsc_report_text(const char *format, va_list arguments)
+{
+    wsc_log_text(3, "report", format, arguments);
+}
+
+static void
+wsc_report_line(const char *what, const char *name, int code)
+{
+    char *text = g_strdup_printf("%s: %s (%d)", name == NULL ? "" : name, what, code);
+    wsc_log_sink(3, "report", text);
+    g_free(text);
+}
+
+static void
+wsc_report_open(const char *name, int code, wsc_bool writing)
+{
+    wsc_report_line(writing ? "cannot be opened for writing" : "cannot be opened", name, code);
+}
+
+static void
+wsc_report_read(const char *name, int code)
+{
+    wsc_report_line("cannot be read", name, code);
+}
+
+static void
+wsc_report_write(const char *name, int code)
+{
+    wsc_report_line("cannot be written", name, code);
+}
+
+#if WSC_VERSION >= WSC_AT(3, 6)   /* capture files' reports joined then */
+static void
+wsc_report_cfile(const char *name, int code, gchar *info)
+{
+    wsc_report_line("cannot be read", name, code);
+    g_free(info);
+}
+
+static void
+wsc_report_cfile_dump_open(const char *name, int code, gchar *info, int type)
+{
+    (void)type;
+    wsc_report_line("cannot be opened for writing", name, code);
+    g_free(info);
+}
+
+static void
+wsc_report_cfile_write(const char *in_name, const char *name, int code, gchar *info, wsc_frame_number frame, int type)
+{
+    (void)in_name;
+    (void)frame;
+    (void)type;
+    wsc_report_line("cannot be written", name, code);
+    g_free(info);
+}
+#endif
+#if WSC_VERSION >= WSC_AT(4, 6)
+static void
+wsc_report_rename(const char *from, const char *to, int code)
+{
+    (void)from;
+    wsc_report_line("cannot be renamed to", to, code);
+}
+#endif
+
+static inline void
+wsc_report_init(void)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    static const struct report_message_routines routines = {   /* libwsutil keeps the address */
+        .vreport_failure = wsc_report_text,
+        .vreport_warning = wsc_report_text,
+        .report_open_failure = wsc_report_open,
+        .report_read_failure = wsc_report_read,
+        .report_write_failure = wsc_report_write,
+#if WSC_VERSION >= WSC_AT(4, 6)
+        .report_rename_failure = wsc_report_rename,
+#endif
+        .report_cfile_open_failure = wsc_report_cfile,
+        .report_cfile_dump_open_failure = wsc_report_cfile_dump_open,
+        .report_cfile_read_failure = wsc_report_cfile,
+        .report_cfile_write_failure = wsc_report_cfile_write,
+        .report_cfile_close_failure = wsc_report_cfile,
+    };
+    init_report_message("wishpy", &routines);
+#else
+    init_report_message(wsc_report_text, wsc_report_text, wsc_report_open, wsc_report_read, wsc_report_write);
+#endif
+}
+
+/* ---- records ---- */
+
+/* 4.6 folded the bytes' Buffer into wtap_rec. */
+typedef struct {
+    wtap_rec rec;
+#if WSC_VERSION < WSC_AT(4, 6)
+    Buffer buffer;
+#endif
+} wsc_record;
+
+static inline void
+wsc_record_init(wsc_record *r)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    wtap_rec_init(&r->rec, 1514);
+#else
+    wtap_rec_init(&r->rec);
+    ws_buffer_init(&r->buffer, 1514);
+#endif
+}
+
+static inline void
+wsc_record_cleanup(wsc_record *r)
+{
+    wtap_rec_cleanup(&r->rec);
+#if WSC_VERSION < WSC_AT(4, 6)
+    ws_buffer_free(&r->buffer);
+#endif
+}
+
+/* To be called between two reads into one record (3.6+: it lets go of the packet's block of options). */
+static inline void
+wsc_record_reset(wsc_record *r)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    wtap_rec_reset(&r->rec);
+#else
+    (void)r;
+#endif
+}
+
+static inline const uint8_t *
+wsc_record_bytes(wsc_record *r)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    return ws_buffer_start_ptr(&r->rec.data);
+#else
+    return ws_buffer_start_ptr(&r->buffer);
+#endif
+}
+
+static inline bool
+wsc_read(wtap *file, wsc_record *r, int *err, gchar **info, int64_t *offset)
+{
+    gint64 at = 0;
+#if WSC_VERSION >= WSC_AT(4, 6)
+    bool ok = wtap_read(file, &r->rec, err, info, &at);
+#else
+    bool ok = wtap_read(file, &r->rec, &r->buffer, err, info, &at);
+#endif
+    *offset = at;
+    return ok;
+}
+
+static inline bool
+wsc_seek_read(wtap *file, int64_t offset, wsc_record *r, int *err, gchar **info)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    return wtap_seek_read(file, offset, &r->rec, err, info);
+#else
+    return wtap_seek_read(file, offset, &r->rec, &r->buffer, err, info);
+#endif
+}
+
+/* A record that comes from no file: an empty packet record of this encapsulation, then its bytes.
+ * From 4.6 wtap_setup_packet_rec must come first, or the first dissection aborts. */
+static inline void
+wsc_record_synthesize(wsc_record *r, int encap, const uint8_t *bytes, uint32_t captured, uint32_t length,
+                      int64_t seconds, int nanoseconds)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    wtap_setup_packet_rec(&r->rec, encap);
+    Buffer *buffer = &r->rec.data;
+#else
+    r->rec.rec_type = REC_TYPE_PACKET;
+    Buffer *buffer = &r->buffer;
+#endif
+    r->rec.presence_flags = WTAP_HAS_TS | WTAP_HAS_CAP_LEN;
+    r->rec.ts.secs = (time_t)seconds;
+    r->rec.ts.nsecs = nanoseconds;
+    r->rec.tsprec = WTAP_TSPREC_NSEC;
+    memset(&r->rec.rec_header.packet_header, 0, sizeof r->rec.rec_header.packet_header);
+    r->rec.rec_header.packet_header.caplen = captured;
+    r->rec.rec_header.packet_header.len = length;
+    r->rec.rec_header.packet_header.pkt_encap = encap;
+    if (encap == WTAP_ENCAP_ETHERNET) {
+        r->rec.rec_header.packet_header.pseudo_header.eth.fcs_len = -1;
+    }
+    ws_buffer_clean(buffer);
+    ws_buffer_append(buffer, (guint8 *)bytes, captured);
+}
+
+/* The packet's first comment, borrowed from the record; to be read before the dissection, which drops the block. */
+static inline const char *
+wsc_record_comment(const wsc_record *r)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    char *text = NULL;
+    if (r->rec.block != NULL
+        && wtap_block_get_nth_string_option_value(r->rec.block, OPT_COMMENT, 0, &text) == WTAP_OPTTYPE_SUCCESS) {
+        return text;
+    }
+    return NULL;
+#else
+    return r->rec.opt_comment;
+#endif
+}
+
+/* The block of a packet's options came in 3.6. A dissection drops the record's reference; a client that wants the
+ * comment afterwards holds one of its own and lends it back. NULL where there is none. */
+#if WSC_VERSION >= WSC_AT(3, 6)
+typedef wtap_block_t wsc_block;
+
+static inline wsc_block
+wsc_record_hold_block(wsc_record *r)
+{
+    return r->rec.block == NULL ? NULL : wtap_block_ref(r->rec.block);
+}
+
+static inline void
+wsc_block_release(wsc_block block)
+{
+    wtap_block_unref(block);   /* NULL is fine */
+}
+
+static inline void
+wsc_record_lend_block(wsc_record *r, wsc_block block)
+{
+    r->rec.block = block;
+}
+#else
+typedef void *wsc_block;
+
+static inline wsc_block
+wsc_record_hold_block(wsc_record *r)
+{
+    (void)r;
+    return NULL;
+}
+
+static inline void
+wsc_block_release(wsc_block block)
+{
+    (void)block;
+}
+
+static inline void
+wsc_record_lend_block(wsc_record *r, wsc_block block)
+{
+    (void)r;
+    (void)block;
+}
+#endif
+
+static inline uint32_t
+wsc_record_section(const wsc_record *r)
+{
+#if WSC_VERSION >= WSC_AT(4, 0)
+    return r->rec.presence_flags & WTAP_HAS_SECTION_NUMBER ? r->rec.section_number : 0;
+#else
+    (void)r;
+    return 0;
+#endif
+}
+
+/* ---- the file ---- */
+
+static inline const char *
+wsc_file_type_name(int type)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return wtap_file_type_subtype_name(type);
+#else
+    return wtap_file_type_subtype_short_string(type);
+#endif
+}
+
+#if WSC_VERSION >= WSC_AT(3, 6)
+#define WSC_OPT_IDB_DESCRIPTION OPT_IDB_DESCRIPTION
+#define WSC_OPT_IDB_HARDWARE OPT_IDB_HARDWARE
+#else
+#define WSC_OPT_IDB_DESCRIPTION OPT_IDB_DESCR
+#define WSC_OPT_IDB_HARDWARE OPT_IDB_HARDWARE
+#endif
+
+/* Interface numbers count within a section from 4.4; libwiretap's table goes over the whole file. */
+static inline uint32_t
+wsc_interface_index(wtap *file, uint32_t section, uint32_t interface_id)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    return wtap_file_get_shb_global_interface_id(file, section, interface_id);
+#else
+    (void)file;
+    (void)section;
+    return interface_id;
+#endif
+}
+
+/* The trailing arguments of the provider's interface callbacks. */
+#if WSC_VERSION >= WSC_AT(4, 4)
+#define WSC_INTERFACE_ARGUMENTS uint32_t interface_id, unsigned section
+#define WSC_INTERFACE_SECTION section
+#else
+#define WSC_INTERFACE_ARGUMENTS guint32 interface_id
+#define WSC_INTERFACE_SECTION 0
+#endif
+
+/* ---- dissection ---- */
+
+/* From 4.6 epan makes the tvb itself. The bytes are borrowed until epan_dissect_reset. */
+static inline void
+wsc_dissect(epan_dissect_t *edt, int file_type, wsc_record *r, frame_data *fd, column_info *columns)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    epan_dissect_run(edt, file_type, &r->rec, fd, columns);
+#else
+    tvbuff_t *tvb = tvb_new_real_data(wsc_record_bytes(r), fd->cap_len, (gint)MIN(fd->pkt_len, (guint32)G_MAXINT));
+    epan_dissect_run(edt, file_type, &r->rec, tvb, fd, columns);
+#endif
+}
+
+/* 4.6 does it by itself for frames not yet visited. */
+static inline void
+wsc_prime_postdissectors(epan_dissect_t *edt)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    (void)edt;
+#else
+    prime_epan_dissect_with_postdissector_wanted_hfids(edt);
+#endif
+}
+
+/* Frames that a displayed one depends on: a list in packet_info to 4.0, a hash table in frame_data from 4.2. */
+static inline void
+wsc_mark_dependent_frames(epan_dissect_t *edt, frame_data_sequence *frames)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    if (edt->pi.fd->dependent_frames != NULL) {
+        g_hash_table_foreach(edt->pi.fd->dependent_frames, find_and_mark_frame_depended_upon, frames);
+    }
+#else
+    g_slist_foreach(edt->pi.dependent_frames, find_and_mark_frame_depended_upon, frames);
+#endif
+}
+
+/* The text of column i after epan_dissect_fill_in_columns, borrowed. */
+static inline const char *
+wsc_column_text(column_info *columns, int i)
+{
+#if WSC_VERSION >= WSC_AT(4, 0)
+    return get_column_text(columns, i);
+#else
+    return columns->columns[i].col_data;
+#endif
+}
+
+/* A data source's name; free it with wmem_free(NULL, ...). */
+static inline char *
+wsc_source_name(const struct data_source *source)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    return get_data_source_description(source);
+#else
+    return get_data_source_name(source);
+#endif
+}
+
+/* ---- what a pcapng file says of names ---- */
+
+/* Name callbacks gained an argument in 4.2; the IPv6 address became typed in 4.6. */
+#if WSC_VERSION >= WSC_AT(4, 2)
+#define WSC_NAME_PARAMETER , const bool fixed
+#define WSC_NAME_ARGUMENT , fixed
+#else
+#define WSC_NAME_PARAMETER
+#define WSC_NAME_ARGUMENT
+#endif
+#if WSC_VERSION >= WSC_AT(4, 6)
+typedef const ws_in6_addr *wsc_ipv6_argument;
+#else
+typedef const void *wsc_ipv6_argument;
+#endif
+
+/* ---- name resolution ---- */
+
+/* Bits of a portable form of gbl_resolv_flags. */
+enum {
+    WSC_RESOLVE_MAC = 1,
+    WSC_RESOLVE_NETWORK = 2,
+    WSC_RESOLVE_TRANSPORT = 4,
+    WSC_RESOLVE_VLAN = 8,
+    WSC_RESOLVE_MAXMIND = 16,
+    WSC_RESOLVE_EXTERNAL = 32,   /* ask the network's name servers */
+    WSC_RESOLVE_PACKETS = 64,    /* learn names from the DNS packets of the capture */
+};
+
+static inline uint32_t
+wsc_resolution_get(void)
+{
+    const e_addr_resolve *now = &gbl_resolv_flags;
+    return (now->mac_name ? WSC_RESOLVE_MAC : 0) | (now->network_name ? WSC_RESOLVE_NETWORK : 0)
+         | (now->transport_name ? WSC_RESOLVE_TRANSPORT : 0) | (now->vlan_name ? WSC_RESOLVE_VLAN : 0)
+#if WSC_VERSION >= WSC_AT(4, 4)   /* a preference of its own before */
+         | (now->maxmind_geoip ? WSC_RESOLVE_MAXMIND : 0)
+#endif
+         | (now->use_external_net_name_resolver ? WSC_RESOLVE_EXTERNAL : 0)
+         | (now->dns_pkt_addr_resolution ? WSC_RESOLVE_PACKETS : 0);
+}
+
+static inline void
+wsc_resolution_set(uint32_t bits)
+{
+    disable_name_resolution();
+    gbl_resolv_flags.mac_name = (bits & WSC_RESOLVE_MAC) != 0;
+    gbl_resolv_flags.network_name = (bits & WSC_RESOLVE_NETWORK) != 0;
+    gbl_resolv_flags.transport_name = (bits & WSC_RESOLVE_TRANSPORT) != 0;
+    gbl_resolv_flags.vlan_name = (bits & WSC_RESOLVE_VLAN) != 0;
+#if WSC_VERSION >= WSC_AT(4, 4)
+    gbl_resolv_flags.maxmind_geoip = (bits & WSC_RESOLVE_MAXMIND) != 0;
+#endif
+    gbl_resolv_flags.use_external_net_name_resolver = (bits & WSC_RESOLVE_EXTERNAL) != 0;
+    gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WSC_RESOLVE_PACKETS) != 0;
+}
+
+/* ---- display filters ---- */
+
+/* False with *message to g_free, and the mistake's place: position -1 where it is not known. */
+static inline bool
+wsc_filter_compile(const char *text, dfilter_t **filter, char **message, int64_t *position, int64_t *span)
+{
+    *position = -1;
+    *span = 0;
+    *message = NULL;
+#if WSC_VERSION >= WSC_AT(4, 2)
+    df_error_t *error = NULL;
+    if (dfilter_compile(text, filter, &error)) {
+        return true;
+    }
+    *message = g_strdup(error == NULL || error->msg == NULL ? "not a valid display filter" : error->msg);
+    if (error != NULL && error->loc.col_start >= 0) {
+        *position = error->loc.col_start;
+        *span = (int64_t)error->loc.col_len;
+    }
+    df_error_free(&error);
+    return false;
+#elif WSC_VERSION >= WSC_AT(4, 0)
+    dfilter_loc_t place = {-1, 0};
+    if (dfilter_compile2(text, filter, message, &place)) {
+        return true;
+    }
+    *position = place.col_start;
+    *span = (int64_t)place.col_len;
+    return false;
+#else
+    return dfilter_compile(text, filter, message);
+#endif
+}
+
+/* From 4.2 a filter may ask for _ws.col.*; then the columns must be made. */
+static inline bool
+wsc_filter_needs_columns(dfilter_t *filter)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    return dfilter_requires_columns(filter);
+#else
+    (void)filter;
+    return false;
+#endif
+}
+
+/* ---- fields and values ---- */
+
+/* 4.6: the node of a faked item has no field_info. */
+#define WSC_FINFO(node) ((node)->finfo)
+
+/* To 4.0 the value lies inside field_info, from 4.2 behind a pointer. */
+#if WSC_VERSION >= WSC_AT(4, 2)
+#define WSC_VALUE(fi) ((fi)->value)
+#else
+#define WSC_VALUE(fi) (&(fi)->value)
+#endif
+
+#define WSC_FIELD_IS_TEXT(hf) ((hf)->id == hf_text_only)
+
+static inline const uint8_t *
+wsc_value_bytes(const field_info *fi, uint32_t *length)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    *length = (uint32_t)fvalue_get_bytes_size(fi->value);
+    return fvalue_get_bytes_data(fi->value);
+#else
+    const GByteArray *array = fi->value.value.bytes;
+    *length = array == NULL ? 0 : array->len;
+    return array == NULL ? NULL : array->data;
+#endif
+}
+
+static inline const char *
+wsc_value_string(field_info *fi, uint32_t *length)
+{
+#if WSC_VERSION >= WSC_AT(4, 0)
+    const wmem_strbuf_t *text = fvalue_get_strbuf(WSC_VALUE(fi));
+    *length = text == NULL ? 0 : (uint32_t)text->len;
+    return text == NULL ? NULL : text->str;
+#else
+    const char *text = (const char *)fvalue_get(WSC_VALUE(fi));
+    *length = text == NULL ? 0 : (uint32_t)strlen(text);
+    return text;
+#endif
+}
+
+static inline const nstime_t *
+wsc_value_time(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(4, 0)
+    return fvalue_get_time(WSC_VALUE(fi));
+#else
+    return (const nstime_t *)fvalue_get(WSC_VALUE(fi));
+#endif
+}
+
+static inline const e_guid_t *
+wsc_value_guid(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(4, 0)
+    return fvalue_get_guid(WSC_VALUE(fi));
+#else
+    return (const e_guid_t *)fvalue_get(WSC_VALUE(fi));
+#endif
+}
+
+/* Address in the low half, mask in the high half, both in host order. 4.2 gives out no mask. */
+static inline uint64_t
+wsc_value_ipv4(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    const ipv4_addr_and_mask *ip = fvalue_get_ipv4(fi->value);
+    return (uint64_t)ip->nmask << 32 | ip->addr;
+#elif WSC_VERSION >= WSC_AT(4, 2)
+    return (uint64_t)0xffffffffu << 32 | g_ntohl(fvalue_get_uinteger(fi->value));
+#else
+    return (uint64_t)fi->value.value.ipv4.nmask << 32 | fi->value.value.ipv4.addr;
+#endif
+}
+
+static inline const uint8_t *
+wsc_value_ipv6(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    return fvalue_get_ipv6(fi->value)->addr.bytes;
+#elif WSC_VERSION >= WSC_AT(4, 2)
+    return fvalue_get_ipv6(fi->value)->bytes;
+#else
+    return fi->value.value.ipv6.addr.bytes;
+#endif
+}
+
+/* EUI-64 in network order as a number: bytes from 4.6, an integer before. */
+static inline uint64_t
+wsc_value_eui64(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    uint32_t length;
+    const uint8_t *bytes = wsc_value_bytes(fi, &length);
+    uint64_t number = 0;
+    for (uint32_t i = 0; i < length && i < 8; i++) {
+        number = number << 8 | bytes[i];
+    }
+    return number;
+#else
+    return fvalue_get_uinteger64(WSC_VALUE(fi));
+#endif
+}
+
+#if WSC_VERSION >= WSC_AT(4, 4)   /* AX.25 addresses became strings */
+#define WSC_AX25_IS_STRING 1
+#else
+#define WSC_AX25_IS_STRING 0
+#endif
+#if WSC_VERSION >= WSC_AT(4, 6)
+#define WSC_EUI64_IS_BYTES 1
+#else
+#define WSC_EUI64_IS_BYTES 0
+#endif
+
+/* The line that the tree shows for a field with no text of its own. */
+static inline void
+wsc_fill_label(field_info *fi, char label[ITEM_LABEL_LENGTH])
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    proto_item_fill_label(fi, label, NULL);
+#else
+    proto_item_fill_label(fi, label);
+#endif
+}
+
+/* ---- making a value, to have Wireshark write it again after its tree is gone ---- */
+
+#if WSC_VERSION < WSC_AT(4, 2)
+/* To 4.0 fvalue_t is public but its makers are not exported. A literal of each type gives the one thing that a
+ * client cannot make: the pointer to the type. NULL where the type takes no literal. */
+static inline ftype_t *
+wsc_ftype(ftenum_t type)
+{
+    static ftype_t *known[FT_NUM_TYPES];
+    static const char *const literals[] = {
+        "0", "00:00", "00:00:00:00:00:00", "00:00:00:00:00:00:00:00", "00:00:00:00:00:00:00", "1.2.3", "0.0.0.0", "::",
+        "00000000-0000-0000-0000-000000000000", "2000-01-01 00:00:00", "x",
+    };
+    for (size_t i = 0; known[type] == NULL && i < G_N_ELEMENTS(literals); i++) {
+        gchar *message = NULL;
+#if WSC_VERSION >= WSC_AT(3, 6)
+        fvalue_t *sample = fvalue_from_literal(type, literals[i], TRUE, &message);
+#else
+        fvalue_t *sample = fvalue_from_unparsed(type, literals[i], TRUE, &message);
+#endif
+        g_free(message);
+        if (sample != NULL) {
+            known[type] = sample->ftype;   /* the sample itself, once a type, is kept: its free is not exported */
+        }
+    }
+    return known[type];
+}
+#endif
+
+/* A value in the hands of a client: whatever must be released later. */
+typedef struct {
+#if WSC_VERSION < WSC_AT(4, 2)
+    GByteArray bytes;
+#if WSC_VERSION >= WSC_AT(4, 0)
+    wmem_strbuf_t *text;   /* owned or NULL */
+#else
+    char *text;            /* owned or NULL */
+#endif
+#else
+    int unused;
+#endif
+} wsc_made;
+
+static inline bool
+wsc_make_begin(field_info *fi, ftenum_t type, wsc_made *made)
+{
+    memset(made, 0, sizeof *made);
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fi->value = fvalue_new(type);
+    return fi->value != NULL;
+#else
+    memset(&fi->value, 0, sizeof fi->value);
+    fi->value.ftype = wsc_ftype(type);
+    return fi->value.ftype != NULL;
+#endif
+}
+
+static inline void
+wsc_make_end(field_info *fi, wsc_made *made)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    (void)made;
+    fvalue_free(fi->value);
+#elif WSC_VERSION >= WSC_AT(4, 0)
+    (void)fi;
+    if (made->text != NULL) {
+        wmem_strbuf_destroy(made->text);
+    }
+#else
+    (void)fi;
+    g_free(made->text);
+#endif
+}
+
+static inline void
+wsc_make_uint(field_info *fi, uint32_t number)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_uinteger(fi->value, number);
+#else
+    /* The 16-bit float shares the union's first bytes with a number of its own width. */
+    if (fi->hfinfo->type == FT_IEEE_11073_SFLOAT) {
+        fi->value.value.sfloat_ieee_11073 = (guint16)number;
+    } else {
+        fi->value.value.uinteger = number;
+    }
+#endif
+}
+
+static inline void
+wsc_make_uint64(field_info *fi, uint64_t number)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_uinteger64(fi->value, number);
+#else
+    fi->value.value.uinteger64 = number;
+#endif
+}
+
+static inline void
+wsc_make_int(field_info *fi, int32_t number)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_sinteger(fi->value, number);
+#else
+    fi->value.value.sinteger = number;
+#endif
+}
+
+static inline void
+wsc_make_int64(field_info *fi, int64_t number)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_sinteger64(fi->value, number);
+#else
+    fi->value.value.sinteger64 = number;
+#endif
+}
+
+static inline void
+wsc_make_float(field_info *fi, double number)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_floating(fi->value, number);
+#else
+    fi->value.value.floating = number;
+#endif
+}
+
+static inline void
+wsc_make_time(field_info *fi, int64_t seconds, int nanoseconds)
+{
+    const nstime_t when = {.secs = (time_t)seconds, .nsecs = nanoseconds};
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_time(fi->value, &when);
+#else
+    fi->value.value.time = when;
+#endif
+}
+
+static inline void
+wsc_make_string(field_info *fi, wsc_made *made, const char *text, uint32_t length)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    (void)made;
+    fvalue_set_strbuf(fi->value, wmem_strbuf_new_len(NULL, text, length));
+#elif WSC_VERSION >= WSC_AT(4, 0)
+    made->text = length > 0 ? wmem_strbuf_new_len(NULL, text, length) : wmem_strbuf_new(NULL, "");
+    fi->value.value.strbuf = made->text;
+#else
+    made->text = g_strndup(text, length);
+    fi->value.value.string = made->text;
+#endif
+}
+
+static inline void
+wsc_make_bytes(field_info *fi, wsc_made *made, const uint8_t *bytes, uint32_t length)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    (void)made;
+    fvalue_set_bytes_data(fi->value, bytes, length);
+#else
+    made->bytes.data = (guint8 *)bytes;   /* only read */
+    made->bytes.len = length;
+    fi->value.value.bytes = &made->bytes;
+#endif
+}
+
+static inline void
+wsc_make_guid(field_info *fi, const e_guid_t *guid)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_guid(fi->value, guid);
+#else
+    fi->value.value.guid = *guid;
+#endif
+}
+
+static inline void
+wsc_make_ipv4(field_info *fi, uint64_t address_and_mask)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    const ipv4_addr_and_mask ip = {(uint32_t)address_and_mask, (uint32_t)(address_and_mask >> 32)};
+    fvalue_set_ipv4(fi->value, &ip);
+#elif WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_set_uinteger(fi->value, g_htonl((uint32_t)address_and_mask));
+#else
+    fi->value.value.ipv4.addr = (guint32)address_and_mask;
+    fi->value.value.ipv4.nmask = (guint32)(address_and_mask >> 32);
+#endif
+}
+
+static inline void
+wsc_make_ipv6(field_info *fi, const uint8_t address[16])
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    ipv6_addr_and_prefix ip = {.prefix = 128};
+    memcpy(ip.addr.bytes, address, 16);
+    fvalue_set_ipv6(fi->value, &ip);
+#elif WSC_VERSION >= WSC_AT(4, 2)
+    ws_in6_addr ip;
+    memcpy(ip.bytes, address, 16);
+    fvalue_set_ipv6(fi->value, &ip);
+#else
+    memcpy(fi->value.value.ipv6.addr.bytes, address, 16);
+    fi->value.value.ipv6.prefix = 128;
+#endif
+}
+
+/* The value as tshark -T json prints it, to free with wmem_free(NULL, ...); NULL where it prints none. */
+static inline char *
+wsc_value_display(field_info *fi)
+{
+    return fvalue_to_string_repr(NULL, WSC_VALUE(fi), FTREPR_DISPLAY, fi->hfinfo->display);
+}
+
+#endif
