@@ -98,7 +98,7 @@ def epan_extension(sources):
         sources,
         modules=["wireshark", "glib-2.0"],
         headers=["glib.h", "epan/epan.h", "wiretap/wtap.h", "wsutil/privileges.h"],
-        libraries=["wiretap", "wsutil"],
+        libraries=["wiretap", "wsutil", "m"],
         macros=[
             ("WISHPY_DATA_DIR", f'"{prefix}/share/wireshark"'),
             ("WISHPY_PLUGIN_DIR", f'"{plugins}"'),
