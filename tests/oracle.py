@@ -35,7 +35,9 @@ def environment(**more: str) -> dict[str, str]:
     if _empty_home is None:
         _empty_home = tempfile.mkdtemp(prefix="wishpy-oracle-")
         atexit.register(shutil.rmtree, _empty_home, ignore_errors=True)
-    env = {key: value for key, value in os.environ.items() if not key.startswith("WIRESHARK_")}
+    # A sanitizer that is loaded into this Python has no business in tshark.
+    unwanted = ("WIRESHARK_", "LD_PRELOAD", "ASAN_", "UBSAN_")
+    env = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
     env.update(HOME=_empty_home, XDG_CONFIG_HOME=_empty_home, WIRESHARK_CONFIG_DIR=_empty_home, TZ="UTC")
     env.update(more)
     return env
@@ -98,7 +100,7 @@ class Run:
         if self.status is None:
             self.process.kill()
             self._frames.close()
-        if self.status is None:   # nothing was read yet, so no generator was there to clean up
+        if self.status is None:  # nothing was read yet, so no generator was there to clean up
             assert self.process.stdout is not None
             self.process.stdout.close()
             self.status = self.process.wait()
@@ -182,7 +184,7 @@ _TAG_START = re.compile(r"^ *<(?:proto|field) ", re.MULTILINE)
 _GENINFO = re.compile(r'  <proto name="geninfo".*?\n  </proto>\n', re.DOTALL)
 _GENINFO_FIELD = re.compile(r'<field name="(\w+)" pos="0" show="([^"]*)" showname="[^"]*" value="([^"]*)"')
 
-PdmlNode = tuple[str, ...]   # indent, proto or field, name, showname, hide, text, size, pos, show, value, unmasked
+PdmlNode = tuple[str, ...]  # indent, proto or field, name, showname, hide, text, size, pos, show, value, unmasked
 
 
 class PdmlFrame:
@@ -305,7 +307,7 @@ def _pdml_node(field: Any, parent: Any, indent: int) -> PdmlNode:
     margin = "  " * indent
     start = field.offset
     if parent is not None and start < parent.offset:
-        start += parent.offset   # PDML's own idea of a position before the parent's
+        start += parent.offset  # PDML's own idea of a position before the parent's
     if field.name == "":
         return (margin, "field", "", "", "", escape(field.text), str(field.length), str(start), "")
     if field.name == "data" and field.type == "FT_PROTOCOL":
@@ -442,7 +444,20 @@ def _agree_truth(value: Any, display: str) -> bool:
 
 _INTEGERS = [f"FT_{sign}INT{width}" for sign in ("", "U") for width in (8, 16, 24, 32, 40, 48, 56, 64)]
 _STRINGS = ["FT_STRING", "FT_STRINGZ", "FT_UINT_STRING", "FT_STRINGZPAD", "FT_STRINGZTRUNC"]
-_ADDRESSES = ["ETHER", "IPv4", "IPv6", "IPXNET", "GUID", "OID", "EUI64", "AX25", "VINES", "REL_OID", "SYSTEM_ID", "FCWWN"]
+_ADDRESSES = [
+    "ETHER",
+    "IPv4",
+    "IPv6",
+    "IPXNET",
+    "GUID",
+    "OID",
+    "EUI64",
+    "AX25",
+    "VINES",
+    "REL_OID",
+    "SYSTEM_ID",
+    "FCWWN",
+]
 
 AGREE: dict[str, Callable[[Any, str], bool]] = {
     **dict.fromkeys([*_INTEGERS, "FT_FRAMENUM"], _agree_integer),
@@ -499,7 +514,9 @@ def _compare_pdml(layers: Sequence[Any], frame: PdmlFrame) -> list[str]:
         if field is None:
             continue
         if not agrees(field):
-            found.append(f"value: {field.name} {field.type}: value {field.value!r:.200}, display {field.display!r:.200}")
+            found.append(
+                f"value: {field.name} {field.type}: value {field.value!r:.200}, display {field.display!r:.200}"
+            )
         # A field of no length has no bytes in PDML; "unmaskedvalue" is there for fields with a bit mask.
         printed = node[10] or node[9]
         if printed and printed != "field length invalid!" and (field.raw or b"").hex() != printed:

@@ -16,7 +16,7 @@ import sys
 
 CLIENT_MAC, SERVER_MAC = bytes.fromhex("00005e005301"), bytes.fromhex("00005e005302")
 CLIENT, SERVER, NAMESERVER = "192.0.2.1", "192.0.2.80", "192.0.2.53"
-START = 1_700_000_000   # seconds since the epoch; a Tuesday in November 2023
+START = 1_700_000_000  # seconds since the epoch; a Tuesday in November 2023
 
 
 # --- packets --------------------------------------------------------------------------------------------------
@@ -39,7 +39,9 @@ def ethernet(payload: bytes, kind: int = 0x0800, *, back: bool = False, broadcas
     return (b"\xff" * 6 if broadcast else destination) + source + struct.pack("!H", kind) + payload
 
 
-def ipv4(source: str, destination: str, protocol: int, payload: bytes, *, ttl: int = 64, identification: int = 1) -> bytes:
+def ipv4(
+    source: str, destination: str, protocol: int, payload: bytes, *, ttl: int = 64, identification: int = 1
+) -> bytes:
     def header(check: int) -> bytes:
         fixed = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), identification, 0x4000, ttl, protocol, check)
         return fixed + address(source) + address(destination)
@@ -61,11 +63,18 @@ FIN, SYN, PSH, ACK = 1, 2, 8, 16
 
 
 def tcp(
-    source: tuple[str, int], destination: tuple[str, int], numbers: tuple[int, int], flags: int, payload: bytes = b"", **more: int
+    source: tuple[str, int],
+    destination: tuple[str, int],
+    numbers: tuple[int, int],
+    flags: int,
+    payload: bytes = b"",
+    **more: int,
 ) -> bytes:
     options = bytes.fromhex("020405b40103030701010402") if flags & SYN else b""
     offset = (20 + len(options)) // 4 << 12
-    segment = struct.pack("!HHIIHHHH", source[1], destination[1], *numbers, offset | flags, 64240 if flags & SYN else 502, 0, 0) + options + payload
+    window = 64240 if flags & SYN else 502
+    segment = struct.pack("!HHIIHHHH", source[1], destination[1], *numbers, offset | flags, window, 0, 0)
+    segment += options + payload
     return ipv4(source[0], destination[0], 6, with_checksum(source[0], destination[0], 6, segment, 16), **more)
 
 
@@ -103,7 +112,7 @@ def dns(number: int, name: str, kind: int = 1, answers: list[tuple[bytes, int, b
     return message
 
 
-POINTER = b"\xc0\x0c"   # the name of the question
+POINTER = b"\xc0\x0c"  # the name of the question
 
 
 def dns_query(number: int, name: str, kind: int = 1) -> bytes:
@@ -185,7 +194,9 @@ def times(count: int, step_ns: int) -> list[int]:
     return [START * 10**9 + 123_456_789 + number * step_ns for number in range(count)]
 
 
-def pcap(frames: list[bytes], *, order: str = "<", nano: bool = False, linktype: int = 1, step_ns: int = 10_000_001) -> bytes:
+def pcap(
+    frames: list[bytes], *, order: str = "<", nano: bool = False, linktype: int = 1, step_ns: int = 10_000_001
+) -> bytes:
     magic, unit = (0xA1B23C4D, 1) if nano else (0xA1B2C3D4, 1000)
     data = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 262144, linktype)
     for frame, time in zip(frames, times(len(frames), step_ns)):
@@ -211,7 +222,9 @@ class Blocks:
     def options(self, *options: tuple[int, bytes]) -> bytes:
         if not options:
             return b""
-        return b"".join(self.pack("HH", code, len(value)) + padded(value) for code, value in options) + self.pack("HH", 0, 0)
+        return b"".join(self.pack("HH", code, len(value)) + padded(value) for code, value in options) + self.pack(
+            "HH", 0, 0
+        )
 
     def block(self, kind: int, body: bytes) -> None:
         length = self.pack("I", 12 + len(body))
@@ -224,7 +237,9 @@ class Blocks:
     def interface(self, linktype: int, *options: tuple[int, bytes]) -> None:
         self.block(1, self.pack("HHI", linktype, 0, 262144) + self.options(*options))
 
-    def packet(self, interface: int, ticks: int, frame: bytes, *options: tuple[int, bytes], length: int | None = None) -> None:
+    def packet(
+        self, interface: int, ticks: int, frame: bytes, *options: tuple[int, bytes], length: int | None = None
+    ) -> None:
         head = self.pack("IIIII", interface, ticks >> 32, ticks & 0xFFFFFFFF, len(frame), length or len(frame))
         self.block(6, head + padded(frame) + self.options(*options))
 
@@ -289,7 +304,7 @@ def with_secrets(recording: str, keylog: str) -> bytes:
         secrets = Blocks()
         secrets.secrets(file.read())
     at = 0
-    for _ in range(2):   # the section header and the interface
+    for _ in range(2):  # the section header and the interface
         at += struct.unpack_from("<I", data, at + 4)[0]
     return data[:at] + secrets.data + data[at:]
 
@@ -298,7 +313,8 @@ def compress(path: str, tool: str, suffix: str) -> None:
     if shutil.which(tool) is None:
         print(f"no {tool} here: {os.path.basename(path)}{suffix} stays as it is", file=sys.stderr)
         return
-    subprocess.run([tool, "-q", "-f", "-9", path, "-o", path + suffix] if tool == "zstd" else [tool, "-q", "-f", "-9", path, path + suffix], check=True)
+    target = ["-o", path + suffix] if tool == "zstd" else [path + suffix]
+    subprocess.run([tool, "-q", "-f", "-9", path, *target], check=True)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import wishpy
 
 COLUMNS = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"]
 END = object()
-MOST = 12   # differences reported for a file
+MOST = 12  # differences reported for a file
 
 
 def packets_of(path: str, found: list[str], expect_error: list[bool]) -> Iterator[Any]:
@@ -94,7 +94,14 @@ def conform(path: str) -> dict[str, Any]:
     if (status == 2) != bool(failed) and not any("more than" in line for line in found):
         found.append(f"tshark's exit status is {status}, wishpy raised {'FileError' if failed else 'nothing'}")
     shaky = unsteady(path, odd) if odd else set()
-    return {"path": path, "frames": count, "nodes": nodes, "found": found, "odd": sorted(odd), "unsteady": sorted(shaky)}
+    return {
+        "path": path,
+        "frames": count,
+        "nodes": nodes,
+        "found": found,
+        "odd": sorted(odd),
+        "unsteady": sorted(shaky),
+    }
 
 
 def main() -> None:

@@ -1,0 +1,268 @@
+"""leaks.py blocks|memory|opens WHAT DATA - does doing something again and again leave nothing behind?
+
+blocks   sys.getallocatedblocks() and the reference counts of the types and of shared objects, over rounds
+memory   the resident size, over more rounds
+opens    the resident size over COUNT opens of the demo
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import wishpy
+
+DATA = sys.argv[3] if len(sys.argv) > 3 else ""
+DEMO = os.path.join(DATA, "demo.pcapng")
+DNS = os.path.join(DATA, "dns.pcap")
+
+
+def read(path: str = DEMO, **options: Any) -> list[wishpy.Packet]:
+    with wishpy.Dissector(path, **options) as dissector:
+        return list(dissector)
+
+
+KEPT: list[wishpy.Packet] = []
+
+
+def kept() -> list[wishpy.Packet]:
+    if not KEPT:
+        KEPT.extend(read())
+    return KEPT
+
+
+def left_early() -> None:
+    for packet in wishpy.Dissector(DEMO):
+        if packet.number == 4:
+            break
+
+
+def walk(fields: Any) -> None:
+    for field in fields:
+        _ = (field.name, field.title, field.value, field.raw, field.text, field.display, field.type, field.source)
+        _ = (field.offset, field.length, field.hidden, field.generated, repr(field))
+        walk(field.children)
+
+
+def values() -> None:
+    for packet in kept():
+        _ = (packet.get("ip.src"), packet.get_all("tcp.port"), "dns" in packet, list(packet.keys()))
+        _ = (packet.find("ip.ttl"), packet.find_all("ip.addr"), packet.interface)
+        _ = (packet.time, packet.time_ns, packet.data, packet.protocols, packet.columns, packet.info, packet.comment)
+        packet["ip"]
+
+
+def trees() -> None:
+    for packet in read():
+        walk(packet.layers)
+
+
+def shown() -> None:
+    for packet in kept():
+        packet.show(), packet.hexdump(), repr(packet), str(packet)
+
+
+def pickled() -> None:
+    for packet in kept():
+        pickle.loads(pickle.dumps(packet)).to_dict()
+
+
+def matched() -> None:
+    for packet in kept():
+        if hasattr(packet, "matches"):
+            packet.matches("tcp.port == 80")
+            with contextlib.suppress(wishpy.FilterError):
+                packet.matches("tcp.port ==")
+
+
+def refused(*wanted: type[BaseException], path: Any = DEMO, **options: Any) -> None:
+    try:
+        read(path, **options)
+    except wanted:
+        return
+    raise AssertionError(f"{options} was not refused")
+
+
+def cut_file() -> None:
+    refused(wishpy.FileError, path=cut_path())
+
+
+CUT: list[str] = []
+
+
+def cut_path() -> str:
+    if not CUT:
+        handle, path = tempfile.mkstemp(suffix=".pcap")
+        with open(DNS, "rb") as whole:
+            os.write(handle, whole.read()[:-9])
+        os.close(handle)
+        CUT.append(path)
+    return CUT[0]
+
+
+def bad_keyword() -> None:
+    refused(TypeError, nonsense=1)
+    refused(TypeError, skip="1")
+    refused(ValueError, count=-1)
+    refused(ValueError, name_resolution=("mac", "nonsense"))
+    refused(ValueError, read_filter="ip")
+    refused(TypeError, fields=[1])
+
+
+def bad_filter() -> None:
+    refused(wishpy.FilterError, display_filter="ip.src ==")
+    refused(wishpy.FilterError, display_filter="no.such.field")
+    refused(wishpy.FilterError, display_filter="ip", read_filter="ip.src ==", two_pass=True)
+
+
+def busy() -> None:
+    with wishpy.Dissector(DEMO) as dissector:
+        next(dissector)
+        refused(wishpy.SessionError, path=DNS)
+
+
+def closed() -> None:
+    dissector = wishpy.Dissector(DEMO)
+    next(dissector)
+    dissector.close()
+    with contextlib.suppress(ValueError):
+        next(dissector)
+
+
+def missing_name() -> None:
+    for packet in kept():
+        with contextlib.suppress(KeyError):
+            packet["http.cookie"]
+
+
+def unknown_name() -> None:
+    with contextlib.suppress(wishpy.FieldError):
+        kept()[0]["ip.scr"]
+    with contextlib.suppress(TypeError):
+        kept()[0][7]
+
+
+def error_in_loop() -> None:
+    with contextlib.suppress(LookupError), wishpy.Dissector(DEMO) as dissector:
+        for packet in dissector:
+            raise LookupError(packet.number)
+
+
+ROUNDS: dict[str, Callable[[], Any]] = {
+    "read": read,
+    "read_filtered": lambda: read(display_filter="tcp.flags.syn == 1"),
+    "read_fields": lambda: [packet.to_dict() for packet in read(fields=["ip.src", "tcp.*", "dns.a"])],
+    "read_two_pass": lambda: read(DNS, two_pass=True, read_filter="dns", display_filter="dns.a"),
+    "left_early": left_early,
+    "packets_kept": lambda: [packet.number for packet in read()],
+    "values": values,
+    "trees": trees,
+    "dicts": lambda: [packet.to_dict() for packet in read()],
+    "json": lambda: [packet.to_json(indent=indent) for packet in kept() for indent in (None, 2)],
+    "shown": shown,
+    "pickled": pickled,
+    "matched": matched,
+    "no_file": lambda: refused(wishpy.FileError, path=DEMO + ".none"),
+    "not_a_capture": lambda: refused(wishpy.FileError, path=__file__),
+    "cut_file": cut_file,
+    "bad_filter": bad_filter,
+    "bad_field": lambda: refused(wishpy.FieldError, fields=["ip.src", "ip.scr"]),
+    "bad_keyword": bad_keyword,
+    "busy": busy,
+    "closed": closed,
+    "missing_name": missing_name,
+    "unknown_name": unknown_name,
+    "error_in_loop": error_in_loop,
+}
+
+
+def resident() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+# Objects that C code borrows and hands out; a count too many each time would show here.
+WATCHED = [
+    None,
+    True,
+    False,
+    (),
+    "",
+    wishpy.Dissector,
+    wishpy.Packet,
+    wishpy.Field,
+    wishpy.FileError,
+    wishpy.FieldError,
+    wishpy.FilterError,
+    wishpy.SessionError,
+]
+
+
+def counts() -> list[int]:
+    return [sys.getrefcount(thing) for thing in WATCHED]
+
+
+def settle() -> None:
+    for _ in range(3):
+        gc.collect()
+
+
+def blocks(name: str) -> None:
+    """The figures of the last rounds against those of the rounds before: they must not go up round by round."""
+    work = ROUNDS[name]
+    figures = []
+    for _ in range(12):
+        for _ in range(8):
+            work()
+        settle()
+        figures.append((sys.getallocatedblocks(), counts()))
+    for number, thing in enumerate(WATCHED):
+        series = [one[1][number] for one in figures[4:]]
+        growth = series[-1] - series[0]
+        # 56 calls lie between: one reference lost a call, or an error path, is far above this
+        assert growth < 28, f"{name}: references to {thing!r} grow: {series}"
+    series = [one[0] for one in figures[4:]]
+    assert series[-1] - series[0] < 28, f"{name}: blocks grow: {series}"
+    print(f"{name}: {series}")
+
+
+def memory(name: str) -> None:
+    """Resident size over five hundred calls after some to settle; under 1 KB a call may be fragmentation."""
+    work = ROUNDS[name]
+    for _ in range(150):
+        work()
+    settle()
+    series = [resident()]
+    for _ in range(5):
+        for _ in range(100):
+            work()
+        settle()
+        series.append(resident())
+    growth = series[-1] - series[1]
+    assert growth < 400 * 1024, f"{name}: {growth} bytes over 400 calls: {series}"
+    print(f"{name}: {series}")
+
+
+def opens(count: str) -> None:
+    for _ in range(10):
+        read()
+    settle()
+    before = resident()
+    for _ in range(int(count)):
+        read()
+    settle()
+    growth = resident() - before
+    assert growth < 1024 * 1024, f"{growth} bytes over {count} opens"
+    print(f"{count} opens: {growth} bytes")
+
+
+if __name__ == "__main__":
+    {"blocks": blocks, "memory": memory, "opens": opens}[sys.argv[1]](sys.argv[2])
+    for path in CUT:
+        os.unlink(path)

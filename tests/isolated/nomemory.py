@@ -1,0 +1,127 @@
+"""nomemory.py WORK CAPTURE - let Python's allocations fail after n of them, for n = 0, 1, 2, ... until WORK succeeds.
+
+Every failure must be a MemoryError; afterwards the same work must succeed and give what it gave before.
+"""
+
+from __future__ import annotations
+
+import _testcapi
+import gc
+import pickle
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import wishpy
+
+PATH = sys.argv[2]
+MOST = 60_000
+
+
+def read(**options: Any) -> list[wishpy.Packet]:
+    with wishpy.Dissector(PATH, **options) as dissector:
+        return list(dissector)
+
+
+KEPT = read()
+ANSWER = KEPT[1]
+PICKLED = pickle.dumps(ANSWER)
+
+
+def refusal(work: Callable[[], Any], *wanted: type[BaseException]) -> str:
+    try:
+        work()
+    except wanted as error:
+        return type(error).__name__
+    return "nothing"
+
+
+def tree(fields: Any) -> int:
+    count = 0
+    for field in fields:
+        count += 1 + tree(field.children)
+    return count
+
+
+def texts() -> int:
+    field = ANSWER.layers[4].children[0]
+    return (
+        len(field.text)
+        + len(field.display)
+        + len(field.raw)
+        + len(field.name)
+        + len(field.title)
+        + len(field.type)
+        + len(repr(field))
+    )
+
+
+def errors() -> tuple[str, ...]:
+    return (
+        refusal(lambda: ANSWER["ip.scr"], wishpy.FieldError),
+        refusal(lambda: wishpy.Dissector(PATH + ".none"), wishpy.FileError),
+        refusal(lambda: wishpy.Dissector(PATH, display_filter="ip.src =="), wishpy.FilterError),
+        refusal(lambda: wishpy.Dissector(PATH, fields=["ip.scr"]), wishpy.FieldError),
+        refusal(lambda: wishpy.Dissector(PATH, skip=-1), ValueError),
+    )
+
+
+WORKS: dict[str, Callable[[], Any]] = {
+    "open": lambda: wishpy.Dissector(PATH).close(),
+    "iterate": lambda: sum(packet.number for packet in read()),
+    "filter": lambda: [packet.number for packet in read(display_filter="http", skip=1)],
+    "fields": lambda: [packet.to_dict() for packet in read(fields=["ip.src", "tcp.flags.*"], count=4)],
+    "to_dict": lambda: repr(ANSWER.to_dict()),
+    "to_json": lambda: ANSWER.to_json(indent=1),
+    "layers": lambda: tree(ANSWER.layers),
+    "values": lambda: (ANSWER["dns.a"], ANSWER.get_all("ip.addr"), "dns" in ANSWER, list(ANSWER.keys()), ANSWER["udp"]),
+    "columns": lambda: (ANSWER.info, ANSWER.columns, ANSWER.protocols, ANSWER.source, ANSWER.data, ANSWER.interface),
+    "times": lambda: (ANSWER.time, ANSWER.time_ns, ANSWER["frame.time"]),
+    "show": lambda: (ANSWER.show(), ANSWER.hexdump(), repr(ANSWER), str(ANSWER)),
+    "pickle": lambda: len(pickle.dumps(ANSWER)),
+    "unpickle": lambda: pickle.loads(PICKLED)["dns.a"],
+    "find": lambda: (ANSWER.find("dns.a").value, len(ANSWER.find_all("ip.addr"))),
+    "errors": errors,
+    "texts": texts,
+    "kept": lambda: [packet["frame.number"] for packet in read(count=5)],
+}
+
+
+def attempt(work: Callable[[], Any], allowed: int) -> tuple[bool, Any]:
+    """Did it succeed with this many allocations, and what did it give? Anything but MemoryError goes through."""
+    _testcapi.set_nomemory(allowed)
+    try:
+        result = work()
+    except MemoryError:
+        return False, None
+    finally:
+        _testcapi.remove_mem_hooks()
+    return True, result
+
+
+def main() -> None:
+    work = WORKS[sys.argv[1]]
+    expected = work()
+    work()
+    failures = 0
+    allowed = 0
+    while allowed < MOST:
+        done, result = attempt(work, allowed)
+        if done:
+            assert result == expected, (allowed, result)
+            break
+        failures += 1
+        if failures % 20 == 0:
+            gc.collect()
+            assert work() == expected, f"after a failure with {allowed} allocations"
+        # near the start each single step, later not all of the thousands
+        allowed += 1 if allowed < 600 else 1 + allowed // 100
+    else:
+        raise AssertionError(f"still failing with {MOST} allocations")
+    gc.collect()
+    assert work() == expected
+    print(f"{sys.argv[1]}: failed {failures} times, succeeded with {allowed} allocations")
+
+
+if __name__ == "__main__":
+    main()
