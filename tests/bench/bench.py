@@ -31,8 +31,8 @@ FOUR_NAMES = ["ip.src", "ip.dst", "ip.proto", "frame.len"]
 class Contender:
     name: str
     command: list[str]
-    floor: str | None = None  # the mode of the floor program that it is compared with
-    limit: float | None = None  # the ratio that it must not exceed
+    floor: str | None = None   # the mode of the floor program that it is compared with
+    limit: float | None = None   # the ratio that it must not exceed
     seconds: list[float] = field(default_factory=list)
     read_seconds: Callable[[str, float], float] = lambda output, cpu: float(output.rsplit("cpu=", 1)[1])
 
@@ -174,7 +174,7 @@ def main() -> int:
     captures = arguments.capture or captures_in(folder)
     floor = build_floor(folder)
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # inherited by every contender
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})   # inherited by every contender
     kept = [report(capture, measure(capture, floor, arguments.rounds)) for capture in captures]
     if arguments.memory:
         kept.append(memory(folder))
