@@ -93,8 +93,9 @@ def test_compressed(suffix: str, demo: str) -> None:
 
 EDITCAP = shutil.which("editcap")
 FORMATS = """
-    5views btsnoop commview-ncf commview-ncfx erf k12text lanalyzer modpcap netmon1 netmon2 nettl ngsniffer
-    ngwsniffer_1_1 ngwsniffer_2_0 nokiapcap nstrace10 nstrace20 nstrace30 nstrace35 observer rh6_1pcap snoop suse6_3pcap visual
+    5views btsnoop commview-ncf commview-ncfx erf k12text lanalyzer modpcap
+    netmon1 netmon2 nettl ngsniffer ngwsniffer_1_1 ngwsniffer_2_0 nokiapcap nstrace10
+    nstrace20 nstrace30 nstrace35 observer rh6_1pcap snoop suse6_3pcap visual
 """.split()
 
 
