@@ -75,17 +75,10 @@ class Run:
         return next(self._frames)
 
     def chunks(self) -> Iterator[bytes]:
-        output = self.process.stdout
-        assert output is not None
-        try:
-            while chunk := output.read(1 << 20):
-                yield chunk
-        finally:
-            output.close()
-            self.status = self.process.wait()
-            self._errors.seek(0)
-            self.messages = self._errors.read().decode("utf-8", "replace")
-            self._errors.close()
+        assert self.process.stdout is not None
+        while chunk := self.process.stdout.read(1 << 20):
+            yield chunk
+        self.close()
 
     def pieces(self, separator: bytes) -> Iterator[bytes]:
         """The output cut at each separator; the last piece is what follows the last one."""
@@ -97,14 +90,16 @@ class Run:
 
     def close(self) -> None:
         """End tshark, if it has not ended, and release what it took."""
-        if self.status is None:
+        if self.status is not None:
+            return
+        assert self.process.stdout is not None
+        if self.process.stdout.peek(1):  # type: ignore[attr-defined]
             self.process.kill()
-            self._frames.close()
-        if self.status is None:  # nothing was read yet, so no generator was there to clean up
-            assert self.process.stdout is not None
-            self.process.stdout.close()
-            self.status = self.process.wait()
-            self._errors.close()
+        self.process.stdout.close()
+        self.status = self.process.wait()
+        self._errors.seek(0)
+        self.messages = self._errors.read().decode("utf-8", "replace")
+        self._errors.close()
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------
@@ -201,7 +196,7 @@ class PdmlFrame:
         self.captured_length = int(facts["caplen"][0])
         seconds, fraction = facts["timestamp"][1].split(".")
         # print_pdml_geninfo writes the seconds as a C int
-        self.time_ns = (int(seconds), int(fraction))
+        self.time_ns = int(seconds) * 10**9 + int(fraction)
         body = text[general.end() :]
         self.nodes: list[PdmlNode] = _TAG.findall(body)
         # A tag that the pattern does not know would be a node that no test sees.
@@ -345,9 +340,10 @@ def expected_pdml(fields: Iterable[Any]) -> list[tuple[PdmlNode, Any]]:
 
 # --- does a native value say what tshark printed? -------------------------------------------------------------
 
+# A damaged capture can hold 1.9 seconds' worth of nanoseconds, and tshark prints them so.
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-_DATE = re.compile(r"(\w{3}) +(\d+), (\d+) (\d\d):(\d\d):(\d\d)(?:\.(\d{9}))? (.*)")
-_DAY_OF_YEAR = re.compile(r"(\d{4})/(\d{3}):(\d\d):(\d\d):(\d\d)(?:\.(\d{9}))? UTC")
+_DATE = re.compile(r"(\w{3}) +(\d+), (\d+) (\d\d):(\d\d):(\d\d)(?:\.(-?\d+))? (.*)")
+_DAY_OF_YEAR = re.compile(r"(\d{4})/(\d{3}):(\d\d):(\d\d):(\d\d)(?:\.(-?\d+))? UTC")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CHARACTERS = {"0": 0, "a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "\\": 92, "'": 39}
 _HEX_MASK = {3: 0xFF, 4: 0xFF, 6: 0xFFFF, 8: 0xFFFFFF, 10: 0xFFFFFFFF, 18: 0xFFFFFFFFFFFFFFFF}

@@ -88,7 +88,7 @@ def test_standard_input(demo: str) -> None:
 def test_versions() -> None:
     text = good("versions")
     assert wishpy.__version__ in text
-    assert wishpy.versions()["wireshark"] in text
+    assert wishpy.versions()["libwireshark"] in text
 
 
 def test_help() -> None:

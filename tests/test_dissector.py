@@ -390,12 +390,12 @@ def test_no_fields_at_all(demo: str) -> None:
         assert [packet.to_dict() for packet in dissector] == [{}] * 13
 
 
-def test_fields_may_be_any_iterable_but_a_string(demo: str) -> None:
+def test_fields_may_be_any_iterable_or_one_name(demo: str) -> None:
     for fields in (("ip.src",), {"ip.src"}, iter(["ip.src"]), {"ip.src": 1}):
         with wishpy.Dissector(demo, fields=fields) as dissector:
             assert next(dissector).to_dict() == {"ip.src": "192.0.2.1"}
-    with pytest.raises(TypeError):
-        wishpy.Dissector(demo, fields="ip.src")
+    with wishpy.Dissector(demo, fields="ip.src") as dissector:  # one name, not six letters
+        assert next(dissector).to_dict() == {"ip.src": "192.0.2.1"}
     with pytest.raises(TypeError):
         wishpy.Dissector(demo, fields=[b"ip.src"])
 
@@ -547,4 +547,4 @@ def test_versions() -> None:
     assert versions["wishpy"] == wishpy.__version__
     if oracle.TSHARK:
         first = os.popen(f"{oracle.TSHARK} --version 2>/dev/null").readline()
-        assert versions["wireshark"].split("-")[0] in first
+        assert versions["libwireshark"] in first

@@ -36,15 +36,14 @@ def packets_of(path: str, found: list[str], expect_error: list[bool]) -> Iterato
 def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) -> list[str]:
     """The members of a Packet that are not its tree."""
     found = []
-    seconds, nanoseconds = divmod(packet.time_ns, 10**9) if packet.time_ns is not None else (0, 0)
-    # print_pdml_geninfo squeezes the seconds into a C int
-    seconds = (seconds + 2**31) % 2**32 - 2**31
+    # print_pdml_geninfo squeezes the seconds into a C int: only the rest of that division can be compared
+    wrap = 2**32 * 10**9
     for name, mine, theirs in [
         ("number", packet.number, frame.number),
         ("length", packet.length, frame.length),
         ("captured_length", packet.captured_length, frame.captured_length),
         ("len(data)", len(packet.data), frame.captured_length),
-        ("time_ns", (seconds, nanoseconds), frame.time_ns),
+        ("time_ns", (packet.time_ns or 0) % wrap, frame.time_ns % wrap),
         ("protocols", ":".join(packet.protocols), packet.get("frame.protocols", "")),
     ]:
         if mine != theirs:
