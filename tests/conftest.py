@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import subprocess
 import sys
@@ -84,6 +85,13 @@ def isolated() -> Callable[..., Finished]:
         return run_python(str(ISOLATED / f"{name}.py"), *arguments, timeout=timeout)
 
     return run
+
+
+def printed(show: Callable[..., Any]) -> str:
+    """What packet.show or packet.hexdump prints."""
+    file = io.StringIO()
+    show(file=file)
+    return file.getvalue()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import oracle
 import pytest
-from conftest import DATA, SANITIZED, Finished, captures_under, needs_tshark
+from conftest import DATA, SANITIZED, Finished, captures_under, needs_tshark, printed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -70,4 +70,4 @@ def test_any_bytes_as_a_frame(data: st.DataObject, tmp_path: Path) -> None:
     assert packet.number == 1
     assert packet.layers[0].name == "frame"
     assert packet.to_dict()["frame"]["frame.number"] == 1
-    packet.show(), packet.hexdump(), packet.to_json()
+    _ = (str(packet), printed(packet.hexdump), packet.to_json())

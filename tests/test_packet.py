@@ -15,7 +15,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, SHARED, Finished, captures_under, needs_tshark
+from conftest import DATA, SHARED, Finished, captures_under, needs_tshark, printed
 
 import wishpy
 
@@ -296,7 +296,7 @@ def test_time_in_json(packets: list[wishpy.Packet]) -> None:
 @pytest.mark.parametrize("path", SOME[:14], ids=lambda path: path.name)
 def test_show_is_the_tree_that_tshark_prints(path: Path) -> None:
     with wishpy.Dissector(path) as dissector:
-        mine = [packet.show() for packet in dissector]
+        mine = [printed(packet.show) for packet in dissector]
     text = "\n".join(oracle.lines(path, "-V"))
     shown = "\n\n".join(one.rstrip("\n") for one in mine)
     assert shown.split("\n") == text.rstrip("\n").split("\n")
@@ -305,8 +305,29 @@ def test_show_is_the_tree_that_tshark_prints(path: Path) -> None:
 @needs_tshark
 def test_hexdump_is_what_tshark_prints(packets: list[wishpy.Packet], demo: str) -> None:
     dumps = "\n".join(oracle.lines(demo, "-x")).strip("\n")
-    mine = "\n\n".join(packet.hexdump().strip("\n") for packet in packets)
+    mine = "\n\n".join(printed(packet.hexdump).strip("\n") for packet in packets)
     assert mine.split("\n") == dumps.split("\n")
+
+
+def test_show_prints_to_standard_output(answer: wishpy.Packet, capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer.show() is None
+    assert capsys.readouterr() == (printed(answer.show), "")
+    assert str(answer).rstrip("\n") == printed(answer.show).rstrip("\n")
+    answer.hexdump()
+    assert capsys.readouterr() == (printed(answer.hexdump), "")
+
+
+class Full:
+    def write(self, text: str) -> None:
+        raise OSError("full")
+
+
+def test_what_the_file_raises_goes_through(answer: wishpy.Packet) -> None:
+    for show in (answer.show, answer.hexdump):
+        with pytest.raises(OSError, match="full"):
+            show(file=Full())
+        with pytest.raises(AttributeError):
+            show(file=7)
 
 
 def test_repr_and_str(answer: wishpy.Packet) -> None:
@@ -334,7 +355,7 @@ def everything(packet: wishpy.Packet) -> tuple[Any, ...]:
         packet.number, packet.length, packet.captured_length, packet.linktype, packet.interface, packet.comment,
         packet.time, packet.time_ns, packet.data, packet.protocols, packet.protocol, packet.source, packet.destination,
         packet.info, packet.columns, tuple(field(layer) for layer in packet.layers), repr(packet.to_dict()),
-        packet.to_json(), packet.show(), packet.hexdump(), repr(packet), str(packet), list(packet.keys()),
+        packet.to_json(), printed(packet.show), printed(packet.hexdump), repr(packet), str(packet), list(packet.keys()),
     )  # fmt: skip
 
 

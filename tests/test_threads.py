@@ -101,7 +101,7 @@ def test_one_packet_asked_by_many_threads(demo: str) -> None:
         with wishpy.Dissector(demo) as dissector:
             for packet, whole in zip(dissector, expected):
                 questions: list[Callable[[Any], Any]] = [
-                    lambda p: p.to_dict(), lambda p: p.info, lambda p: p.show(), lambda p: p.layers[-1].text,
+                    lambda p: p.to_dict(), lambda p: p.info, lambda p: str(p), lambda p: p.layers[-1].text,
                 ]  # fmt: skip
                 answers = in_threads(4, lambda number, p=packet, q=questions: q[number](p))
                 assert answers[0] == whole
@@ -110,7 +110,7 @@ def test_one_packet_asked_by_many_threads(demo: str) -> None:
 def test_asking_old_packets_while_another_thread_dissects(demo: str, long_capture: str) -> None:
     with wishpy.Dissector(demo) as dissector:
         kept = list(dissector)
-    expected = [(packet.to_dict(), packet.show(), packet.info) for packet in kept]
+    expected = [(packet.to_dict(), str(packet), packet.info) for packet in kept]
     stop = threading.Event()
 
     def dissect() -> None:
@@ -123,7 +123,7 @@ def test_asking_old_packets_while_another_thread_dissects(demo: str, long_captur
     thread.start()
     try:
         for _ in range(100):
-            assert [(packet.to_dict(), packet.show(), packet.info) for packet in kept] == expected
+            assert [(packet.to_dict(), str(packet), packet.info) for packet in kept] == expected
     finally:
         stop.set()
         thread.join()
@@ -183,7 +183,7 @@ def test_a_dissector_dropped_while_another_thread_holds_the_lock(long_capture: s
     def ask() -> None:
         while not stop.is_set():
             for packet in packets:
-                packet.show()
+                str(packet)
 
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:

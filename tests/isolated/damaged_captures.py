@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import random
@@ -50,9 +51,9 @@ def main() -> None:
                         (
                             packet.to_dict(),
                             packet.info,
-                            packet.show(),
+                            str(packet),
                             packet.to_json(),
-                            packet.hexdump(),
+                            packet.hexdump(io.StringIO()),
                             pickle.dumps(packet),
                         )
             except wishpy.FileError as error:

@@ -5,6 +5,7 @@ Nothing that a pickle holds may crash the process: a pickle can come from a file
 
 from __future__ import annotations
 
+import io
 import pickle
 import random
 import sys
@@ -17,7 +18,7 @@ ROUNDS = 4000
 
 def use(packet: Any) -> None:
     packet.to_dict(), packet.info, packet.data, packet.columns, packet.comment, packet.interface, list(packet.keys())
-    packet.show(), packet.hexdump(), packet.to_json(), repr(packet), pickle.dumps(packet)
+    str(packet), packet.hexdump(io.StringIO()), packet.to_json(), repr(packet), pickle.dumps(packet)
     stack = list(packet.layers)
     while stack:
         field = stack.pop()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import io
 import os
 import pickle
 import sys
@@ -65,7 +66,7 @@ def trees() -> None:
 
 def shown() -> None:
     for packet in kept():
-        packet.show(), packet.hexdump(), repr(packet), str(packet)
+        packet.show(io.StringIO()), packet.hexdump(io.StringIO()), repr(packet), str(packet)
 
 
 def pickled() -> None:

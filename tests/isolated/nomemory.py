@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import _testcapi
 import gc
+import io
 import pickle
 import sys
 from collections.abc import Callable
@@ -77,7 +78,7 @@ WORKS: dict[str, Callable[[], Any]] = {
     "values": lambda: (ANSWER["dns.a"], ANSWER.get_all("ip.addr"), "dns" in ANSWER, list(ANSWER.keys()), ANSWER["udp"]),
     "columns": lambda: (ANSWER.info, ANSWER.columns, ANSWER.protocols, ANSWER.source, ANSWER.data, ANSWER.interface),
     "times": lambda: (ANSWER.time, ANSWER.time_ns, ANSWER["frame.time"]),
-    "show": lambda: (ANSWER.show(), ANSWER.hexdump(), repr(ANSWER), str(ANSWER)),
+    "show": lambda: (ANSWER.show(io.StringIO()), ANSWER.hexdump(io.StringIO()), repr(ANSWER), str(ANSWER)),
     "pickle": lambda: len(pickle.dumps(ANSWER)),
     "unpickle": lambda: pickle.loads(PICKLED)["dns.a"],
     "find": lambda: (ANSWER.find("dns.a").value, len(ANSWER.find_all("ip.addr"))),
