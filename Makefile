@@ -23,20 +23,21 @@ export PYTHON $(SWITCHES)
 
 .PHONY: help demo build test check dev sanitize coverage lint format bench check-versions clean
 .PHONY: system-for-build system-for-test venv test-requirements
-.PHONY: covered
+.PHONY: covered check-format
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo            install what is missing, build, dissect a bundled capture"
 	@echo "make test            set up and run the whole suite [T=\"tests/test_x.py -k y\"]"
-	@echo "make lint            ruff, mypy, clang-format"
+	@echo "make lint            ruff and mypy"
 	@echo "make dev             the suite under python -X dev"
 	@echo "make sanitize        the suite under AddressSanitizer and UndefinedBehaviorSanitizer [T=...]"
 	@echo "make coverage        the suite with gcov's and coverage.py's counters"
 	@echo "make bench           time and memory against libwireshark's own cost, and tshark's"
 	@echo "make check-versions  compile against other Wireshark versions' headers"
-	@echo "make build format clean"
+	@echo "make format          lay the C sources out with clang-format; make check-format only looks"
+	@echo "make build clean"
 
 # ---- what everything stands on -------------------------------------------------------------------------------
 
@@ -122,10 +123,11 @@ covered: build test-requirements
 lint: test-requirements
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy wishpy
+
+check-format: test-requirements
 	$(VENV)/bin/clang-format --dry-run --Werror csrc/*/*.[ch]
 
 format: test-requirements
-	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/clang-format -i csrc/*/*.[ch]
 
 bench: system-for-test build
