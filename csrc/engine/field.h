@@ -28,7 +28,8 @@ typedef enum {
     WP_EUI64,      /* number, network order read as big-endian */
     WP_GUID,       /* bytes, 16, in the order they are written in */
     WP_IPXNET,     /* number */
-    WP_OTHER,      /* bytes of an address or identifier that only Wireshark can write: OID, SYSTEM_ID, AX25, ... */
+    WP_OTHER,      /* bytes of an address or identifier that only Wireshark can write (OID, SYSTEM_ID, AX25, ...), and
+                    * text, as it does */
     WP_KIND_COUNT
 } wp_kind;
 
@@ -43,6 +44,7 @@ typedef struct {
         struct {
             const uint8_t *bytes;   /* borrowed; NULL only when length is 0 */
             uint32_t length;
+            const char *text;       /* borrowed; of WP_OTHER alone, and only in a kept copy */
         };
     };
 } wp_value;

@@ -11,6 +11,15 @@ enum { WP_LABEL_SIZE = 240 };   /* Wireshark's ITEM_LABEL_LENGTH: a longer line 
 
 /* Name resolution in force when a packet was dissected; labels made later are made under the same. */
 typedef uint32_t wp_resolution;
+enum {
+    WP_RESOLVE_MAC = 1,
+    WP_RESOLVE_NETWORK = 2,
+    WP_RESOLVE_TRANSPORT = 4,
+    WP_RESOLVE_VLAN = 8,
+    WP_RESOLVE_MAXMIND = 16,
+    WP_RESOLVE_EXTERNAL = 32,   /* ask the network's name servers */
+    WP_RESOLVE_PACKETS = 64,    /* learn names from the DNS packets of the capture */
+};
 
 /* The line that Wireshark's tree shows. Lock held. */
 void wp_field_label_locked(const wp_field *field, wp_resolution resolution, char label[WP_LABEL_SIZE]);

@@ -277,3 +277,10 @@ wp_place_leave_locked(void *owner)
         place_owner = NULL;
     }
 }
+
+void
+wp_library_built_for(int *major, int *minor)
+{
+    *major = WSC_MAJOR;
+    *minor = WSC_MINOR;
+}

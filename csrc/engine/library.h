@@ -40,5 +40,7 @@ bool wp_log_take(wp_log_line *line);
 
 /* The loaded library's version. */
 void wp_library_version(int *major, int *minor, int *micro);
+/* The headers' version. */
+void wp_library_built_for(int *major, int *minor);
 
 #endif

@@ -107,10 +107,30 @@ keep_bytes(const void *bytes, uint32_t size, uint32_t extra, uint32_t *at)
     return true;
 }
 
+/* What only Wireshark can write is written now, so that reading the copy never needs the lock. */
+static bool
+keep_display(field_info *fi)
+{
+    char *volatile text = NULL;
+    TRY   /* a value of a size that its type does not expect */
+    {
+        text = wsc_value_display(fi);
+    }
+    CATCH_ALL
+    {
+        text = NULL;
+    }
+    ENDTRY;
+    uint32_t at;
+    const bool kept = keep_bytes(text == NULL ? "" : text, text == NULL ? 0 : (uint32_t)strlen(text), 1, &at);
+    wmem_free(NULL, text);
+    return kept;
+}
+
 static bool
 keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
 {
-    wp_value value;
+    wp_value value = {0};
     uint8_t guid[16];
     wp_live_value(def, fi, &value, guid);
     switch ((wp_kind)def->kind) {
@@ -127,9 +147,11 @@ keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
     case WP_ETHER:
     case WP_IPV6:
     case WP_GUID:
-    case WP_OTHER:
         node->size = value.bytes == NULL ? 0 : value.length;
         return keep_bytes(value.bytes, node->size, def->kind == WP_STRING, &node->at);
+    case WP_OTHER:
+        node->size = value.bytes == NULL ? 0 : value.length;
+        return keep_bytes(value.bytes, node->size, 0, &node->at) && keep_display(fi);
     default:
         node->number = value.number;
         return true;
@@ -227,7 +249,7 @@ wp_block_copy_locked(const void *edt_, const wp_frame *frame, wp_resolution reso
         .wanted_ids = wanted_ids,
         .sources = edt->pi.data_src,
         .last_source = WP_NO_SOURCE,
-        .label_addresses = (resolution & WSC_RESOLVE_NETWORK) != 0,
+        .label_addresses = (resolution & WP_RESOLVE_NETWORK) != 0,
     };
     *block = NULL;
     if (edt->tree != NULL) {
@@ -455,8 +477,10 @@ check_value(const wp_block *block, const wp_node *node, wp_kind kind)
         return inside(node->at, (uint64_t)size + 1, block->heap_size)
             && wp_block_heap(block)[node->at + size] == '\0';
     case WP_BYTES:
-    case WP_OTHER:
         return inside(node->at, size, block->heap_size);
+    case WP_OTHER:
+        return inside(node->at, (uint64_t)size + 1, block->heap_size)
+            && memchr(wp_block_heap(block) + node->at + size, 0, block->heap_size - node->at - size) != NULL;
     default:
         return true;
     }

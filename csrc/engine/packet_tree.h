@@ -118,9 +118,13 @@ wp_block_field(const wp_block *block, uint32_t i, wp_field *field)
     case WP_IPV6:
     case WP_ETHER:
     case WP_GUID:
-    case WP_OTHER:
         field->value.bytes = heap + node->at;
         field->value.length = node->size;
+        break;
+    case WP_OTHER:   /* the text lies behind the bytes */
+        field->value.bytes = heap + node->at;
+        field->value.length = node->size;
+        field->value.text = (const char *)heap + node->at + node->size;
         break;
     default:
         field->value.number = node->number;

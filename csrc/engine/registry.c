@@ -178,8 +178,28 @@ wp_registry_type_name(uint32_t id)
     return ftype_name(((const header_field_info *)wp_field_by_id(id)->registered)->type);
 }
 
+int64_t
+wp_registry_text_only_locked(void)
+{
+    const header_field_info *hf = nth(hf_text_only);
+    return hf != NULL && wp_field_define_locked(hf) != NULL ? hf_text_only : -1;
+}
+
+/* libwiretap exports only the way from DLT to encapsulation, so it is turned round once. */
 int
 wp_registry_linktype(int encapsulation)
 {
-    return wtap_wtap_encap_to_pcap_encap(encapsulation);
+    enum { DLT_TOP = 400, RAW_IP = 101 };
+    if (encapsulation <= 0) {
+        return -1;   /* unknown, or one per packet */
+    }
+    if (wtap_pcap_encap_to_wtap_encap(RAW_IP) == encapsulation) {
+        return RAW_IP;   /* the others (12, 14) depend on the system */
+    }
+    for (int dlt = 0; dlt < DLT_TOP; dlt++) {
+        if (wtap_pcap_encap_to_wtap_encap(dlt) == encapsulation) {
+            return dlt;
+        }
+    }
+    return -1;
 }

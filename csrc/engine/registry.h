@@ -22,6 +22,10 @@ size_t wp_registry_nearest_locked(const char *name, const char *nearest[WP_NEARE
 /* Wireshark's name of a field's type, "FT_UINT8"; borrowed for good. No lock. */
 const char *wp_registry_type_name(uint32_t id);
 
+/* The id of lines of text with no field behind them; in the table afterwards, -1 where there is no memory.
+ * Lock held. */
+int64_t wp_registry_text_only_locked(void);
+
 /* libpcap's DLT number of an encapsulation, or -1. */
 int wp_registry_linktype(int encapsulation);
 

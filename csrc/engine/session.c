@@ -643,7 +643,7 @@ wp_slot_bytes(wp_slot *slot)
 bool
 wp_session_is_eager(const wp_session *session)
 {
-    return (session->resolution & WSC_RESOLVE_NETWORK) != 0;
+    return (session->resolution & WP_RESOLVE_NETWORK) != 0;
 }
 
 wp_status

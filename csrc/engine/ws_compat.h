@@ -43,6 +43,8 @@
 #include <wsutil/filesystem.h>
 #include <wsutil/privileges.h>
 #include <wsutil/report_message.h>
+#include "field_value.h"
+
 #if WSC_VERSION >= WSC_AT(4, 0)   /* col_setup and its kin moved */
 #include <epan/column-info.h>
 #endif
@@ -530,43 +532,33 @@ typedef const void *wsc_ipv6_argument;
 
 /* ---- name resolution ---- */
 
-/* Bits of a portable form of gbl_resolv_flags. */
-enum {
-    WSC_RESOLVE_MAC = 1,
-    WSC_RESOLVE_NETWORK = 2,
-    WSC_RESOLVE_TRANSPORT = 4,
-    WSC_RESOLVE_VLAN = 8,
-    WSC_RESOLVE_MAXMIND = 16,
-    WSC_RESOLVE_EXTERNAL = 32,   /* ask the network's name servers */
-    WSC_RESOLVE_PACKETS = 64,    /* learn names from the DNS packets of the capture */
-};
-
+/* A portable form of gbl_resolv_flags: the bits of wp_resolution. */
 static inline uint32_t
 wsc_resolution_get(void)
 {
     const e_addr_resolve *now = &gbl_resolv_flags;
-    return (now->mac_name ? WSC_RESOLVE_MAC : 0) | (now->network_name ? WSC_RESOLVE_NETWORK : 0)
-         | (now->transport_name ? WSC_RESOLVE_TRANSPORT : 0) | (now->vlan_name ? WSC_RESOLVE_VLAN : 0)
+    return (now->mac_name ? WP_RESOLVE_MAC : 0) | (now->network_name ? WP_RESOLVE_NETWORK : 0)
+         | (now->transport_name ? WP_RESOLVE_TRANSPORT : 0) | (now->vlan_name ? WP_RESOLVE_VLAN : 0)
 #if WSC_VERSION >= WSC_AT(4, 4)   /* a preference of its own before */
-         | (now->maxmind_geoip ? WSC_RESOLVE_MAXMIND : 0)
+         | (now->maxmind_geoip ? WP_RESOLVE_MAXMIND : 0)
 #endif
-         | (now->use_external_net_name_resolver ? WSC_RESOLVE_EXTERNAL : 0)
-         | (now->dns_pkt_addr_resolution ? WSC_RESOLVE_PACKETS : 0);
+         | (now->use_external_net_name_resolver ? WP_RESOLVE_EXTERNAL : 0)
+         | (now->dns_pkt_addr_resolution ? WP_RESOLVE_PACKETS : 0);
 }
 
 static inline void
 wsc_resolution_set(uint32_t bits)
 {
     disable_name_resolution();
-    gbl_resolv_flags.mac_name = (bits & WSC_RESOLVE_MAC) != 0;
-    gbl_resolv_flags.network_name = (bits & WSC_RESOLVE_NETWORK) != 0;
-    gbl_resolv_flags.transport_name = (bits & WSC_RESOLVE_TRANSPORT) != 0;
-    gbl_resolv_flags.vlan_name = (bits & WSC_RESOLVE_VLAN) != 0;
+    gbl_resolv_flags.mac_name = (bits & WP_RESOLVE_MAC) != 0;
+    gbl_resolv_flags.network_name = (bits & WP_RESOLVE_NETWORK) != 0;
+    gbl_resolv_flags.transport_name = (bits & WP_RESOLVE_TRANSPORT) != 0;
+    gbl_resolv_flags.vlan_name = (bits & WP_RESOLVE_VLAN) != 0;
 #if WSC_VERSION >= WSC_AT(4, 4)
-    gbl_resolv_flags.maxmind_geoip = (bits & WSC_RESOLVE_MAXMIND) != 0;
+    gbl_resolv_flags.maxmind_geoip = (bits & WP_RESOLVE_MAXMIND) != 0;
 #endif
-    gbl_resolv_flags.use_external_net_name_resolver = (bits & WSC_RESOLVE_EXTERNAL) != 0;
-    gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WSC_RESOLVE_PACKETS) != 0;
+    gbl_resolv_flags.use_external_net_name_resolver = (bits & WP_RESOLVE_EXTERNAL) != 0;
+    gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WP_RESOLVE_PACKETS) != 0;
 }
 
 /* ---- display filters ---- */

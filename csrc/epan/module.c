@@ -1,0 +1,279 @@
+/* module.c - wishpy._epan: the module, its lock as Python sees it, its log, its behaviour around fork.
+ * libwireshark itself starts at the first use of something that needs it. */
+#include "state.h"
+
+#include <unistd.h>
+
+#include "../engine/library.h"
+#include "../engine/registry.h"
+
+void
+epan_lock(void)
+{
+    if (!wp_epan_try_lock()) {
+        Py_BEGIN_ALLOW_THREADS
+        wp_epan_lock();
+        Py_END_ALLOW_THREADS
+    }
+}
+
+/* ---- the log ---- */
+
+static void
+log_to_python(module_state *state, const wp_log_line *line)
+{
+    static const int levels[] = {10, 20, 20, 30, 40};   /* logging's DEBUG, INFO, WARNING, ERROR */
+    PyObject *text = PyUnicode_DecodeUTF8(line->text, (Py_ssize_t)strlen(line->text), "replace");
+    PyObject *done = NULL;
+    if (text != NULL) {
+        done = PyObject_CallMethod(state->logger, "log", "isO", levels[line->level], "%s", text);
+    }
+    if (done == NULL) {
+        PyErr_WriteUnraisable(state->logger);
+    }
+    Py_XDECREF(text);
+    Py_XDECREF(done);
+}
+
+void
+epan_drain_log(module_state *state)
+{
+    wp_log_line line;
+    if (!wp_log_pending() || state->logger == NULL) {
+        return;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    while (wp_log_take(&line)) {
+        log_to_python(state, &line);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+int
+epan_start(module_state *state)
+{
+    wp_error error;
+    wp_status status;
+    Py_BEGIN_ALLOW_THREADS
+    status = wp_library_start(&error);
+    Py_END_ALLOW_THREADS
+    epan_drain_log(state);
+    if (status != WP_OK) {
+        raise_status(state, status, &error, NULL);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- fork: the lock is held across it, so that the child's copy of epan is between two frames ---- */
+
+static PyObject *
+before_fork(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+    epan_lock();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+after_fork_in_parent(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+    wp_epan_unlock();
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+after_fork_in_child(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+    wp_epan_lock_after_fork();
+    dissector_after_fork();
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef fork_hooks[] = {
+    {"before", before_fork, METH_NOARGS, NULL},
+    {"after_in_parent", after_fork_in_parent, METH_NOARGS, NULL},
+    {"after_in_child", after_fork_in_child, METH_NOARGS, NULL},
+};
+
+static int
+register_fork_hooks(void)
+{
+    static bool registered;   /* hooks cannot be taken back, and a second import must not add more */
+    if (registered) {
+        return 0;
+    }
+    int result = -1;
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *function = os == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
+    PyObject *hooks = PyDict_New();
+    PyObject *empty = PyTuple_New(0);
+    if (function == NULL || hooks == NULL || empty == NULL) {
+        goto done;
+    }
+    for (size_t i = 0; i < sizeof fork_hooks / sizeof *fork_hooks; i++) {
+        PyObject *hook = PyCFunction_New(&fork_hooks[i], NULL);
+        if (hook == NULL || PyDict_SetItemString(hooks, fork_hooks[i].ml_name, hook) < 0) {
+            Py_XDECREF(hook);
+            goto done;
+        }
+        Py_DECREF(hook);
+    }
+    PyObject *called = PyObject_Call(function, empty, hooks);
+    result = called == NULL ? -1 : 0;
+    registered = called != NULL;
+    Py_XDECREF(called);
+
+done:
+    Py_XDECREF(os);
+    Py_XDECREF(function);
+    Py_XDECREF(hooks);
+    Py_XDECREF(empty);
+    return result;
+}
+
+/* ---- module functions ---- */
+
+PyDoc_STRVAR(versions__doc__,
+"versions($module, /)\n--\n\n"
+"Return a dict of the versions that matter: 'wishpy', 'libwireshark' (the one loaded),\n"
+"'libwireshark_built' (the headers' major.minor) and 'python'. Does not start libwireshark.");
+
+static PyObject *
+versions(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
+{
+    int major, minor, micro, built_major, built_minor;
+    wp_library_version(&major, &minor, &micro);
+    wp_library_built_for(&built_major, &built_minor);
+    PyObject *package = PyImport_ImportModule("wishpy");
+    PyObject *own = package == NULL ? NULL : PyObject_GetAttrString(package, "__version__");
+    PyObject *result = NULL;
+    if (own != NULL) {
+        PyObject *loaded = PyUnicode_FromFormat("%d.%d.%d", major, minor, micro);
+        PyObject *built = PyUnicode_FromFormat("%d.%d", built_major, built_minor);
+        if (loaded != NULL && built != NULL) {
+            result = Py_BuildValue("{s:O,s:O,s:O,s:s}", "wishpy", own, "libwireshark", loaded,
+                                   "libwireshark_built", built, "python", PY_VERSION);
+        }
+        Py_XDECREF(loaded);
+        Py_XDECREF(built);
+    }
+    Py_XDECREF(own);
+    Py_XDECREF(package);
+    return result;
+}
+
+static PyMethodDef module_methods[] = {
+    {"versions", versions, METH_NOARGS, versions__doc__},
+    {"_packet_from_block", packet_unpickle, METH_VARARGS, packet_unpickle__doc__},
+    {"_field_of_packet", field_unpickle, METH_VARARGS, field_unpickle__doc__},
+    {NULL, NULL, 0, NULL},
+};
+
+/* ---- the module ---- */
+
+static int
+refuse_subinterpreter(void)
+{
+    if (PyInterpreterState_Get() == PyInterpreterState_Main()) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_ImportError,
+                    "wishpy works in the main interpreter only: libwireshark has room for one per process");
+    return -1;
+}
+
+static int
+check_library(void)
+{
+    wp_error error;
+    if (wp_library_check(&error) == WP_OK) {
+        return 0;
+    }
+    PyErr_SetString(PyExc_ImportError, error.message);
+    return -1;
+}
+
+static int
+get_logger(module_state *state)
+{
+    PyObject *logging = PyImport_ImportModule("logging");
+    if (logging == NULL) {
+        return -1;
+    }
+    state->logger = PyObject_CallMethod(logging, "getLogger", "s", "wishpy");
+    Py_DECREF(logging);
+    return state->logger == NULL ? -1 : 0;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    module_state *state = state_of(module);
+    if (refuse_subinterpreter() < 0 || check_library() < 0) {
+        return -1;
+    }
+    if (wp_error_classes_load(&state->errors) < 0 || get_logger(state) < 0
+        || (state->names = PyDict_New()) == NULL || to_python_init() < 0 || register_fork_hooks() < 0) {
+        return -1;
+    }
+    return dissector_add_type(module) < 0 || packet_add_type(module) < 0 || field_add_type(module) < 0 ? -1 : 0;
+}
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    module_state *state = state_of(module);
+    wp_error_classes_traverse(&state->errors, visit, arg);
+    Py_VISIT(state->DissectorType);
+    Py_VISIT(state->PacketType);
+    Py_VISIT(state->FieldType);
+    Py_VISIT(state->names);
+    Py_VISIT(state->logger);
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    module_state *state = state_of(module);
+    wp_error_classes_clear(&state->errors);
+    Py_CLEAR(state->DissectorType);
+    Py_CLEAR(state->PacketType);
+    Py_CLEAR(state->FieldType);
+    Py_CLEAR(state->names);
+    Py_CLEAR(state->logger);
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#endif
+    {0, NULL},
+};
+
+PyModuleDef epan_module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "wishpy._epan",
+    .m_doc = "Wireshark's dissectors: Dissector, Packet and Field. Everything here is also found in wishpy.",
+    .m_size = sizeof(module_state),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__epan(void)
+{
+    return PyModuleDef_Init(&epan_module);
+}

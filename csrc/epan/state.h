@@ -1,0 +1,137 @@
+/* state.h - what wishpy._epan keeps per module, and what its type files share.
+ *
+ * Two rules hold everywhere in this folder. Nobody waits for the epan lock with the GIL held: epan_lock() lets go
+ * of the GIL while it waits. Taking the GIL with the epan lock held is allowed, and harmless because of that rule. */
+#ifndef WISHPY_EPAN_STATE_H
+#define WISHPY_EPAN_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "../common/errors.h"
+#include "../engine/field.h"
+#include "../engine/packet_tree.h"
+#include "../engine/session.h"
+
+typedef struct {
+    wp_error_classes errors;        /* owned */
+    PyTypeObject *DissectorType;    /* owned */
+    PyTypeObject *PacketType;       /* owned */
+    PyTypeObject *FieldType;        /* owned */
+    PyObject *names;                /* owned: dict, field name -> bytes of uint32 ids */
+    PyObject *logger;               /* owned: logging.getLogger("wishpy") */
+} module_state;
+
+extern PyModuleDef epan_module;
+
+static inline module_state *
+state_of(PyObject *module)
+{
+    return (module_state *)PyModule_GetState(module);
+}
+
+static inline module_state *
+state_of_type(PyTypeObject *type)
+{
+    return (module_state *)PyType_GetModuleState(type);
+}
+
+/* ---- module.c ---- */
+
+/* With the GIL held; gives it up while it waits. */
+void epan_lock(void);
+/* Starts libwireshark where it is not running. Raises. */
+int epan_start(module_state *state);
+/* Hands waiting log lines to Python's logging; what logging raises is reported as unraisable. Keeps an exception. */
+void epan_drain_log(module_state *state);
+
+/* ---- field_names.c ---- */
+
+typedef struct {
+    const uint32_t *ids;   /* borrowed from state->names */
+    size_t count;
+} field_ids;
+
+/* The fields of this name; FieldError with the nearest names where there is none. Raises: -1. */
+int field_names_find(module_state *state, PyObject *name, field_ids *ids);
+/* The same, but no error: count 0 where no such field exists. */
+int field_names_look_up(module_state *state, PyObject *name, field_ids *ids);
+/* Raises FieldError for a name that does not exist; always -1. */
+int field_names_raise_unknown(module_state *state, PyObject *name);
+/* A str, or an iterable of str, each a name or a pattern with * ? [ ]: all their ids, malloc'ed. Raises: -1. */
+int field_names_expand(module_state *state, PyObject *names, uint32_t **ids, size_t *count);
+
+static inline bool
+field_ids_have(const field_ids *ids, uint32_t id)
+{
+    for (size_t i = 0; i < ids->count; i++) {
+        if (ids->ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- to_python.c ---- */
+
+/* New references, NULL with an exception. The block's fields are in the table. */
+PyObject *value_to_python(const wp_block *block, uint32_t node);
+PyObject *layer_to_dict(const wp_block *block, uint32_t first, uint32_t end);   /* of sibling nodes */
+PyObject *field_key(wp_field_def *def);   /* borrowed */
+PyObject *text_to_python(const char *text);   /* UTF-8 as far as it is; NULL: None */
+PyObject *time_to_python(int64_t seconds, int32_t nanoseconds);
+int to_python_init(void);   /* once per process. Raises: -1 */
+
+/* ---- packet.c ---- */
+
+typedef struct Dissector Dissector;
+
+typedef struct {
+    PyObject_HEAD
+    wp_block *block;      /* owned; NULL until somebody asks for the tree */
+    Dissector *live;      /* borrowed: whose slot holds the tree; NULL once the packet stands on its own */
+    unsigned slot;
+    wp_frame frame;
+} Packet;
+
+/* Texts of a node, as Wireshark writes them; the packet's block stands (to_python.c). */
+PyObject *field_display(const Packet *packet, uint32_t node);
+PyObject *field_label(const Packet *packet, uint32_t node);
+
+PyObject *packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const wp_frame *frame);
+/* Makes block stand, without its rest or with it. Raises: -1. May let go of the GIL. */
+int packet_need_tree(Packet *packet);
+int packet_need_rest(Packet *packet);
+/* Copies all and cuts the packet loose from its dissector. Raises: -1, and then it is still live. */
+int packet_keep(Packet *packet);
+/* Without the tree any more: what was not copied is lost, and asking for it raises. */
+void packet_lose(Packet *packet);
+int packet_add_type(PyObject *module);
+PyObject *packet_unpickle(PyObject *module, PyObject *arguments);
+extern const char packet_unpickle__doc__[];
+
+/* ---- field.c ---- */
+
+PyObject *field_new(module_state *state, Packet *packet, uint32_t node);
+int field_add_type(PyObject *module);
+PyObject *field_unpickle(PyObject *module, PyObject *arguments);
+extern const char field_unpickle__doc__[];
+
+/* ---- dissector.c ---- */
+
+int dissector_add_type(PyObject *module);
+/* In the child of a fork: the session cannot go on here. */
+void dissector_after_fork(void);
+wp_slot *dissector_slot(Dissector *dissector, unsigned slot);
+/* The packet no longer needs its slot. */
+void dissector_release(Dissector *dissector, unsigned slot);
+
+/* ---- small help ---- */
+
+static inline PyObject *
+raise_status(module_state *state, wp_status status, const wp_error *error, PyObject *name)
+{
+    return wp_raise(&state->errors, status, error, name);
+}
+
+#endif
