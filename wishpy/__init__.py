@@ -24,6 +24,9 @@ __version__ = "1.0.0"
 
 # name -> module that has it, imported at its first use
 _LAZY: dict[str, str] = {
+    "Capturer": "wishpy.capture",
+    "RawPacket": "wishpy._pcap",
+    "interfaces": "wishpy.capture",
     "Dissector": "wishpy._epan",
     "Field": "wishpy._epan",
     "Packet": "wishpy._epan",
