@@ -6,7 +6,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 T ?=
-DEMO_CAPTURE ?= tests/data/demo.pcapng
 BENCH_DIR ?= build/bench
 SHARED ?= ../shared
 
@@ -67,7 +66,7 @@ build: venv
 	@mkdir -p build
 	@force=--force; if [ "$$(cat build/.built-with 2>/dev/null)" = "$$($(PY) -V) $(BUILT_WITH)" ]; then force=; fi; \
 	rm -f build/.built-with; \
-	echo "Building $(BUILT_WITH)"; \
+	echo Building $(BUILT_WITH); \
 	$(PY) setup.py -q build_ext --inplace $$force && echo "$$($(PY) -V) $(BUILT_WITH)" > build/.built-with
 	@if [ ! pyproject.toml -ot $(VENV)/.wishpy ]; then \
 	    $(VENV)/bin/pip install -q --no-build-isolation --no-deps -e . && touch $(VENV)/.wishpy; \
@@ -76,7 +75,7 @@ build: venv
 # ---- for people ----------------------------------------------------------------------------------------------
 
 demo: build
-	@$(PY) tools/demo.py $(DEMO_CAPTURE)
+	@$(PY) tools/demo.py tests/data/nano_little.pcap 2 'dns.a && ip.ttl == 64' dns.qry.name dns.a
 
 # ---- for checks ----------------------------------------------------------------------------------------------
 
