@@ -32,8 +32,8 @@ def find_dumpcap() -> str:
     path = shutil.which("dumpcap") or shutil.which("dumpcap", path=os.pathsep.join(_FOLDERS))
     if path is None:
         raise CaptureError(
-            "dumpcap is not installed, or this user may not run it. It comes with Wireshark (Debian: wireshark-common); "
-            "who may run it are the members of the group wireshark: sudo usermod -aG wireshark $USER",
+            "dumpcap is not installed, or not for this user. It comes with Wireshark (Debian: wireshark-common), "
+            "and who may run it are the members of the group wireshark: sudo usermod -aG wireshark $USER",
             errno=errno.ENOENT,
             path="dumpcap",
         )

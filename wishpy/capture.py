@@ -315,8 +315,8 @@ def _with_ways_out(error: CaptureError) -> CaptureError:
         "Capturing needs the capability CAP_NET_RAW, and CAP_NET_ADMIN for monitor mode. Two ways out:\n"
         f"  give them to this Python:      sudo setcap cap_net_raw,cap_net_admin+eip {python}\n"
         f'  capture through dumpcap:       Capturer({error.path!r}, backend="dumpcap")\n'
-        "Wireshark's dumpcap has them where it is installed for that; on Debian, `sudo dpkg-reconfigure wireshark-common`"
-        " and `sudo usermod -aG wireshark $USER`. Dissecting and reading files need no privileges."
+        "Wireshark's dumpcap has them where it is installed for that; on Debian, "
+        "`sudo dpkg-reconfigure wireshark-common` and `sudo usermod -aG wireshark $USER`. Dissecting and reading files need no privileges."
     )
     return CaptureError(text, errno=error.errno, path=error.path)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from typing import TYPE_CHECKING
 
 from . import _pcap
 from ._pcap import (
@@ -41,11 +42,13 @@ __all__ = [
 ]
 
 # DLT_*, PCAP_D_* and PACKET_FANOUT_*: as many as this libpcap has.
-for _name in dir(_pcap):
-    if _name.startswith(("DLT_", "PCAP_D_", "PACKET_FANOUT_")):
-        globals()[_name] = getattr(_pcap, _name)
-        __all__.append(_name)  # noqa: PYI056
-del _name
+globals().update(_pcap.constants)
+__all__ += list(_pcap.constants)
+
+if TYPE_CHECKING:
+
+    def __getattr__(name: str) -> int: ...
+
 
 USAGE = "usage: python -m wishpy.pcapy PROGRAM.py [ARG...]"
 

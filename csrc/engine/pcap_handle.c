@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum { FILE_BUFFER = 128 * 1024 };
+
 wp_status
 wp_pcap_init(wp_pcap *self, wp_error *error)
 {
@@ -39,6 +41,8 @@ close_now(wp_pcap *self)
         self->stream->free(self->stream);
         self->stream = NULL;
     }
+    free(self->file_buffer);
+    self->file_buffer = NULL;
     self->wait_fd = -1;
 }
 
@@ -192,12 +196,26 @@ wp_status
 wp_pcap_open_path(wp_pcap *self, const char *path, bool nanoseconds, wp_error *error)
 {
     char text[PCAP_ERRBUF_SIZE] = "";
-    errno = 0;
     self->live = false;
     self->nanoseconds = nanoseconds;
-    self->pcap = pcap_open_offline_with_tstamp_precision(path, precision(nanoseconds), text);
+    FILE *file = strcmp(path, "-") == 0 ? NULL : fopen(path, "rbe");
+    if (file == NULL) {
+        errno = 0;   /* libpcap's own words, whether for standard input or for why it can't be opened */
+        self->pcap = pcap_open_offline_with_tstamp_precision(path, precision(nanoseconds), text);
+    } else {
+        self->file_buffer = malloc(FILE_BUFFER);
+        if (self->file_buffer != NULL) {
+            setvbuf(file, self->file_buffer, _IOFBF, FILE_BUFFER);   /* stdio's own is one page */
+        }
+        errno = 0;
+        self->pcap = pcap_fopen_offline_with_tstamp_precision(file, precision(nanoseconds), text);
+    }
     if (self->pcap == NULL) {
         int number = errno;
+        if (file != NULL) {
+            fclose(file);
+        }
+        close_now(self);
         wp_fail(error, WP_EFILE, "%s", text);
         error->error_number = number;
         return WP_EFILE;

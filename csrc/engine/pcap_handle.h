@@ -48,6 +48,7 @@ typedef struct {
     pthread_mutex_t lock;    /* recursive */
     pcap_t *pcap;            /* owned; NULL before opening and once closed */
     wp_stream *stream;       /* owned; NULL but for pipes and the like */
+    char *file_buffer;       /* owned; libpcap's FILE reads through it; NULL but for files */
     int wake_fd;             /* owned eventfd; -1 before wp_pcap_init */
     int wait_fd;             /* borrowed from pcap or stream; -1 where there is none to wait on */
     int wait_limit_ms;       /* longest sensible wait for this device, or -1 */

@@ -740,7 +740,9 @@ Capturer_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     if (self->made) {
+        Py_BEGIN_ALLOW_THREADS   /* closing a live capture takes the kernel 20 ms; nobody else knows this object */
         wp_source_live_fini(&self->source);
+        Py_END_ALLOW_THREADS
     }
     Py_XDECREF(self->name);   /* str and None: nothing here can be part of a cycle, so there is no tp_clear */
     Py_XDECREF(self->interface);

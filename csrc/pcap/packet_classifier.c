@@ -248,6 +248,9 @@ classify_security(wp_classifier *self, const parsed *packet)
 int
 wp_classify(wp_classifier *self, const uint8_t *data, uint32_t length)
 {
+    if (self->profile == WP_GENERAL && self->flows == NULL && self->addresses.slots == NULL) {
+        return WP_GENERAL_OTHER;   /* nothing to look for */
+    }
     parsed packet = {0};
     parse(self, data, length, &packet);
     return self->profile == WP_SECURITY ? classify_security(self, &packet) : classify_general(self, &packet);

@@ -651,9 +651,18 @@ static const constant constants[] = {
 #endif
 };
 
+static int
+set_number(PyObject *dict, const char *name, int value)
+{
+    PyObject *number = PyLong_FromLong(value);
+    int status = number == NULL ? -1 : PyDict_SetItemString(dict, name, number);
+    Py_XDECREF(number);
+    return status;
+}
+
 /* A link type that is newer than the header: by libpcap's own name, if that can be one in Python. */
 static int
-add_newer(PyObject *module, int linktype)
+set_newer(PyObject *dict, int linktype)
 {
     char name[64];
     const char *text = pcap_datalink_val_to_name(linktype);
@@ -666,22 +675,24 @@ add_newer(PyObject *module, int linktype)
             *c = '_';
         }
     }
-    int known = PyObject_HasAttrString(module, name);
-    return known ? 0 : PyModule_AddIntConstant(module, name, linktype);
+    return PyDict_GetItemString(dict, name) != NULL ? 0 : set_number(dict, name, linktype);
 }
 
+/* One dict, for wishpy/pcapy.py to take as its names: which there are depends on the libpcap. */
 int
 pcapy_constants_add(PyObject *module)
 {
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(constants); i++) {
-        if (PyModule_AddIntConstant(module, constants[i].name, constants[i].value) < 0) {
-            return -1;
-        }
+    PyObject *dict = PyDict_New();
+    int status = dict == NULL ? -1 : 0;
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(constants) && status == 0; i++) {
+        status = set_number(dict, constants[i].name, constants[i].value);
     }
-    for (int linktype = 0; linktype < 512; linktype++) {
-        if (add_newer(module, linktype) < 0) {
-            return -1;
-        }
+    for (int linktype = 0; linktype < 512 && status == 0; linktype++) {
+        status = set_newer(dict, linktype);
     }
-    return 0;
+    if (status == 0) {
+        status = PyModule_AddObjectRef(module, "constants", dict);
+    }
+    Py_XDECREF(dict);
+    return status;
 }

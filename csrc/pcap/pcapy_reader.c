@@ -42,7 +42,9 @@ Reader_dealloc(PyObject *op)
     Reader *self = (Reader *)op;
     PyTypeObject *type = Py_TYPE(op);
     if (self->made) {
+        Py_BEGIN_ALLOW_THREADS   /* closing a live capture takes the kernel 20 ms; nobody else knows this object */
         wp_pcap_fini(&self->handle);
+        Py_END_ALLOW_THREADS
     }
     PyObject_Free(op);
     Py_DECREF(type);

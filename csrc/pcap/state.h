@@ -3,6 +3,7 @@
 #ifndef WISHPY_PCAP_STATE_H
 #define WISHPY_PCAP_STATE_H
 
+#define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include "../common/errors.h"
