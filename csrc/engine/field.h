@@ -49,18 +49,41 @@ typedef struct {
     };
 } wp_value;
 
+/* How tshark prints a value, as far as it follows from the value alone (see value_text.c). */
+typedef enum {
+    WP_FORMAT_ASK = 0,     /* Wireshark has to be asked */
+    WP_FORMAT_DECIMAL,
+    WP_FORMAT_HEX,         /* 0x and `digits` digits */
+    WP_FORMAT_BOOL,        /* 0 or 1 */
+    WP_FORMAT_BYTES,       /* hexadecimal, `separator` between the bytes */
+    WP_FORMAT_STRING,
+    WP_FORMAT_ADDRESS,     /* as WP_IPV4, WP_IPV6, WP_EUI64 are written anyway */
+    WP_FORMAT_RELTIME,
+} wp_format;
+
 /* A registered field, for the life of the process. Made once, under the epan lock, and then only read, but for
- * `cache`, which belongs to the Python layer and needs the GIL. */
+ * `cache`, which belongs to the Python layer and needs the GIL. One cache line: every field of every packet comes
+ * by here, and the hot members of 100 different ones must fit the first-level cache. */
 typedef struct {
+    void *cache[4];           /* Python objects, see epan/to_python.c */
+    uint64_t cached_number;   /* with cache[]: what the remembered value was made from */
     const void *registered;   /* borrowed for good: Wireshark's header_field_info; NULL in a slot not used yet */
     const char *name;         /* borrowed for good: the filter name, "ip.src"; "" for a text-only line */
-    const char *title;        /* borrowed for good: "Source Address" */
     uint32_t id;
     uint8_t kind;             /* wp_kind */
     bool text_only;           /* a line of text with no field behind it */
-    uint64_t cached_number;   /* with cache[]: what cache[2] was made from */
-    void *cache[4];           /* Python objects, see epan/to_python.c */
+    uint8_t format;           /* wp_format */
+    uint8_t digits;           /* of WP_FORMAT_HEX */
+    char separator;           /* of WP_FORMAT_BYTES */
+    char fields_separator;    /* the same for -T fields, which has its own; '\0' for none */
+    uint8_t type_number;      /* Wireshark's FT_*, in this version's counting */
+    uint16_t name_length;
+    uint32_t same_name;       /* the same number for all fields of one name: the oldest one's id */
+    uint64_t bitmask;
+    const char *parent;       /* borrowed for good: its protocol's filter name; NULL where it has none */
 } wp_field_def;
+
+_Static_assert(sizeof(wp_field_def) == 64 || sizeof(void *) != 8, "a field definition is one cache line");
 
 #define WP_FIELD_HIDDEN 0x1u
 #define WP_FIELD_GENERATED 0x2u
@@ -72,6 +95,7 @@ typedef struct {
     int32_t start, length;    /* in bytes, within its data source */
     uint32_t flags;           /* Wireshark's FI_* flags; the two low ones as above */
     uint32_t source;          /* which data source; WP_NO_SOURCE for none */
+    uint8_t scratch[16];      /* for a value that does not lie anywhere in the order it is written in */
 } wp_field;
 
 #define WP_NO_SOURCE 0xffu

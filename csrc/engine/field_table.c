@@ -57,6 +57,103 @@ static const uint8_t kinds[FT_NUM_TYPES] = {
     [FT_STRINGZTRUNC] = WP_STRING,
 };
 
+static uint8_t
+integer_format(const header_field_info *hf, uint8_t *digits)
+{
+    const bool wide = hf->type >= FT_UINT40 && hf->type <= FT_UINT64;
+    const int base = wide ? hf->display : hf->display & 0xff;   /* the wide ones look at the flags too */
+    if (base != BASE_HEX && base != BASE_HEX_DEC) {
+        return WP_FORMAT_DECIMAL;
+    }
+    *digits = wide ? 16 : hf->type == FT_UINT8 ? 2 : hf->type == FT_UINT16 ? 4 : hf->type == FT_UINT24 ? 6 : 8;
+    return WP_FORMAT_HEX;
+}
+
+static char
+separator_of(int base, char fallback)
+{
+    switch (base) {
+    case SEP_DOT:
+        return '.';
+    case SEP_DASH:
+        return '-';
+    case SEP_COLON:
+        return ':';
+    case SEP_SPACE:
+        return ' ';
+    default:
+        return fallback;
+    }
+}
+
+/* What 4.0's epan/ftypes/ftype-*.c do with FTREPR_DISPLAY. Other versions print some of it in other ways: there
+ * Wireshark is asked each time. */
+static void
+set_format(wp_field_def *def, const header_field_info *hf)
+{
+    def->fields_separator = separator_of(hf->display, '\0');
+    def->separator = separator_of(hf->display & 0xff, ':');
+    if (def->separator == ' ') {
+        def->separator = ':';   /* sic: bytes_to_repr has no case of its own for it */
+    }
+    if (!WSC_DISPLAYS_AS_4_0) {
+        return;
+    }
+    switch ((wp_kind)def->kind) {
+    case WP_BOOL:
+        def->format = WP_FORMAT_BOOL;
+        break;
+    case WP_UINT:
+        def->format = hf->type == FT_CHAR ? WP_FORMAT_ASK : integer_format(hf, &def->digits);
+        break;
+    case WP_INT:
+        def->format = WP_FORMAT_DECIMAL;
+        break;
+    case WP_IPXNET:
+        def->format = WP_FORMAT_HEX;
+        def->digits = 8;
+        break;
+    case WP_BYTES:
+    case WP_ETHER:
+        def->format = WP_FORMAT_BYTES;
+        break;
+    case WP_STRING:
+        def->format = hf->type == FT_AX25 ? WP_FORMAT_ASK : WP_FORMAT_STRING;
+        break;
+    case WP_IPV4:
+    case WP_IPV6:
+    case WP_EUI64:
+        def->format = WP_FORMAT_ADDRESS;
+        break;
+    case WP_RELTIME:
+        def->format = WP_FORMAT_RELTIME;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Wireshark links the fields of one name, the newest first; the oldest stays when others are registered later. */
+static uint32_t
+oldest_of_name(const header_field_info *hf)
+{
+    while (hf->same_name_next != NULL) {
+        hf = hf->same_name_next;
+    }
+    return (uint32_t)hf->id;
+}
+
+static void
+set_identity(wp_field_def *def, const header_field_info *hf)
+{
+    const header_field_info *parent = hf->parent == -1 ? NULL : proto_registrar_get_nth((guint)hf->parent);
+    def->parent = parent == NULL ? NULL : parent->abbrev;
+    def->name_length = (uint16_t)strlen(def->name);
+    def->same_name = oldest_of_name(hf);
+    def->bitmask = hf->bitmask;
+    def->type_number = (uint8_t)hf->type;
+}
+
 wp_field_def *
 wp_field_define_locked(const void *registered)
 {
@@ -67,22 +164,30 @@ wp_field_define_locked(const void *registered)
     }
     wp_field_def **chunk = &wp_field_chunks[id / WP_FIELD_CHUNK];
     if (*chunk == NULL) {
-        wp_field_def *fresh = calloc(WP_FIELD_CHUNK, sizeof *fresh);
-        if (fresh == NULL) {
+        void *fresh = NULL;
+        if (posix_memalign(&fresh, sizeof(wp_field_def), WP_FIELD_CHUNK * sizeof(wp_field_def)) != 0) {
             return NULL;
         }
-        __atomic_store_n(chunk, fresh, __ATOMIC_RELEASE);
+        memset(fresh, 0, WP_FIELD_CHUNK * sizeof(wp_field_def));
+        __atomic_store_n(chunk, (wp_field_def *)fresh, __ATOMIC_RELEASE);
     }
     wp_field_def *def = &(*chunk)[id % WP_FIELD_CHUNK];
     if (def->registered == NULL) {
         def->text_only = WSC_FIELD_IS_TEXT(hf);
         def->name = def->text_only ? "" : hf->abbrev;
-        def->title = hf->name;
         def->id = id;
         def->kind = (unsigned)hf->type < FT_NUM_TYPES ? kinds[hf->type] : WP_NONE;
+        set_identity(def, hf);
+        set_format(def, hf);
         __atomic_store_n(&def->registered, registered, __ATOMIC_RELEASE);
     }
     return def;
+}
+
+const char *
+wp_field_title(const wp_field_def *def)
+{
+    return ((const header_field_info *)def->registered)->name;
 }
 
 void

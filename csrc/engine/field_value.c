@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "field_table.h"
 #include "session.h"
 #include "ws_compat.h"
 
@@ -170,7 +171,7 @@ wp_field_label_locked(const wp_field *field, wp_resolution resolution, char labe
     field_info fi;
     wsc_made made;
     if (!remake(field, &fi, &made)) {
-        g_strlcpy(label, field->def->title, WP_LABEL_SIZE);
+        g_strlcpy(label, wp_field_title(field->def), WP_LABEL_SIZE);
         return;
     }
     const wp_resolution before = wp_resolution_set_locked(resolution);

@@ -33,6 +33,12 @@ wp_live_guid(field_info *fi, wp_value *value, uint8_t guid[16])
     value->length = 16;
 }
 
+static inline bool
+wp_live_is_wide(ftenum_t type)
+{
+    return (type >= FT_UINT40 && type <= FT_UINT64) || (type >= FT_INT40 && type <= FT_INT64);
+}
+
 /* `guid` is the caller's scratch for the one kind that is not stored in the order it is written in. */
 static inline void
 wp_live_value(const wp_field_def *def, field_info *fi, wp_value *value, uint8_t guid[16])
@@ -40,23 +46,21 @@ wp_live_value(const wp_field_def *def, field_info *fi, wp_value *value, uint8_t 
     const ftenum_t type = fi->hfinfo->type;
     switch ((wp_kind)def->kind) {
     case WP_BOOL:
-        value->number = fvalue_get_uinteger64(WSC_VALUE(fi));
+        value->number = wsc_value_uint64(fi);
         break;
     case WP_UINT:
-        value->number = type >= FT_UINT40 && type <= FT_UINT64 ? fvalue_get_uinteger64(WSC_VALUE(fi))
-                                                                : fvalue_get_uinteger(WSC_VALUE(fi));
+        value->number = wp_live_is_wide(type) ? wsc_value_uint64(fi) : wsc_value_uint(fi);
         break;
     case WP_INT:
-        value->number = (uint64_t)(type >= FT_INT40 && type <= FT_INT64 ? fvalue_get_sinteger64(WSC_VALUE(fi))
-                                                                        : fvalue_get_sinteger(WSC_VALUE(fi)));
+        value->number = (uint64_t)(wp_live_is_wide(type) ? wsc_value_int64(fi) : wsc_value_int(fi));
         break;
     case WP_IPXNET:
     case WP_FLOAT16:
     case WP_FLOAT32:
-        value->number = fvalue_get_uinteger(WSC_VALUE(fi));
+        value->number = wsc_value_uint(fi);
         break;
     case WP_FLOAT:
-        value->real = fvalue_get_floating(WSC_VALUE(fi));
+        value->real = wsc_value_real(fi);
         break;
     case WP_ABSTIME:
     case WP_RELTIME: {
@@ -70,8 +74,11 @@ wp_live_value(const wp_field_def *def, field_info *fi, wp_value *value, uint8_t 
         break;
     case WP_BYTES:
     case WP_ETHER:
+        value->bytes = wsc_value_bytes(fi, &value->length);
+        break;
     case WP_OTHER:
         value->bytes = wsc_value_bytes(fi, &value->length);
+        value->text = NULL;
         break;
     case WP_IPV4:
         value->number = wsc_value_ipv4(fi);

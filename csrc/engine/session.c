@@ -64,6 +64,12 @@ wp_resolution_set_locked(wp_resolution resolution)
     return before;
 }
 
+wp_resolution
+wp_resolution_now_locked(void)
+{
+    return wsc_resolution_get();
+}
+
 /* ---- what epan asks of its client ---- */
 
 static const nstime_t *
@@ -136,29 +142,48 @@ static const struct packet_provider_funcs provider_functions = {
 };
 
 /* What a pcapng file says while it is read, without the lock; see source_file.c. */
-/* What a pcapng file says of names and keys while it is read, which happens without the lock (see source_file.c). */
+/* What a pcapng file says of names and keys while it is read, which happens without the lock (see source_file.c). A
+ * source that is being freed waits for its reader with the lock held: then the reader must not wait for the lock. */
+static atomic_bool source_is_closing;
+
+static bool
+lock_unless_closing(void)
+{
+    const struct timespec nap = {0, 1000000};
+    while (!wp_epan_try_lock()) {
+        if (atomic_load(&source_is_closing)) {
+            return false;
+        }
+        nanosleep(&nap, NULL);
+    }
+    return true;
+}
+
 static void
 new_ipv4_name(const guint address, const gchar *name WSC_NAME_PARAMETER)
 {
-    wp_epan_lock();
-    add_ipv4_name(address, name WSC_NAME_ARGUMENT);
-    wp_epan_unlock();
+    if (lock_unless_closing()) {
+        add_ipv4_name(address, name WSC_NAME_ARGUMENT);
+        wp_epan_unlock();
+    }
 }
 
 static void
 new_ipv6_name(wsc_ipv6_argument address, const gchar *name WSC_NAME_PARAMETER)
 {
-    wp_epan_lock();
-    add_ipv6_name(address, name WSC_NAME_ARGUMENT);
-    wp_epan_unlock();
+    if (lock_unless_closing()) {
+        add_ipv6_name(address, name WSC_NAME_ARGUMENT);
+        wp_epan_unlock();
+    }
 }
 
 static void
 new_secrets(guint32 type, const void *secrets, guint size)
 {
-    wp_epan_lock();
-    secrets_wtap_callback(type, secrets, size);
-    wp_epan_unlock();
+    if (lock_unless_closing()) {
+        secrets_wtap_callback(type, secrets, size);
+        wp_epan_unlock();
+    }
 }
 
 static void
@@ -605,7 +630,9 @@ wp_session_free_locked(void *session_)
         g_array_free(session->wanted_list, TRUE);
     }
     free(session->wanted);
+    atomic_store(&source_is_closing, true);
     session->source->vtable->free(session->source);
+    atomic_store(&source_is_closing, false);
     if (session->ready) {
         wp_resolution_set_locked(session->resolution_before);
         set_resolution_synchrony(FALSE);
@@ -638,6 +665,12 @@ const uint8_t *
 wp_slot_bytes(wp_slot *slot)
 {
     return wsc_record_bytes(&slot->record);
+}
+
+const void *
+wp_slot_tree(const wp_slot *slot)
+{
+    return slot->session->tree ? slot->edt->tree : NULL;
 }
 
 bool

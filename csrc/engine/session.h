@@ -32,6 +32,7 @@ typedef struct {
 
 /* Name resolution now in force; sets it and returns what was. Lock held. */
 wp_resolution wp_resolution_set_locked(wp_resolution resolution);
+wp_resolution wp_resolution_now_locked(void);
 
 /* Takes the place and starts a session that reads from `source`, which it owns from now on, also on failure.
  * `file` is the same source where it is a file, else NULL. Takes the lock itself. On WP_EFILTER error->frame is 0 for
@@ -57,6 +58,10 @@ uint32_t wp_session_frames(const wp_session *session);
 wp_slot *wp_session_slot(wp_session *session, unsigned slot);
 const wp_frame *wp_slot_frame(const wp_slot *slot);
 const uint8_t *wp_slot_bytes(wp_slot *slot);   /* the frame's captured bytes, borrowed */
+
+/* The root of the live tree (a proto_node, see cursor.h), to be read with the lock held; NULL where only some fields
+ * were built. */
+const void *wp_slot_tree(const wp_slot *slot);
 
 /* Is a copy needed before the next frame is dissected, because what is learnt from it could change this one? */
 bool wp_session_is_eager(const wp_session *session);

@@ -58,13 +58,15 @@ Field_title(PyObject *op, void *Py_UNUSED(closure))
 {
     wp_field field;
     view(op, &field);
-    return text_to_python(field.def->title);
+    return text_to_python(wp_field_title(field.def));
 }
 
 static PyObject *
 Field_value(PyObject *op, void *Py_UNUSED(closure))
 {
-    return value_to_python(block_of(op), ((Field *)op)->node);
+    const wp_block *block = block_of(op);
+    const wp_cursor here = wp_cursor_kept(block, ((Field *)op)->node, block->node_count);
+    return value_to_python(&here);
 }
 
 static PyObject *

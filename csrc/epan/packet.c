@@ -19,6 +19,7 @@ packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const 
     self->block = NULL;
     self->live = dissector;
     self->slot = slot;
+    self->look_ups = 0;
     self->frame = *frame;
     return (PyObject *)self;
 }
@@ -144,53 +145,130 @@ raise_absent(Packet *self, PyObject *name)
     return -1;
 }
 
+/* ---- the live tree ----
+ * A few questions are cheaper to answer from the live tree than from a copy of all of it. While one is open, the epan
+ * lock is held, the GIL is kept and the garbage collector rests, so that no other code of Python's can run and end
+ * the session under it. */
+
+enum { LIVE_LOOK_UPS = 12 };   /* about as many as a copy costs */
+
+/* The root of the live tree, with the lock held and the collector off; or NULL, with neither. */
+static const proto_node *
+open_live(Packet *self, int *collector)
+{
+    if (self->live == NULL || self->block != NULL) {
+        return NULL;
+    }
+    epan_lock();   /* may let go of the GIL: the packet may have been kept meanwhile */
+    const proto_node *root = NULL;
+    if (self->live != NULL && self->block == NULL) {
+        root = wp_slot_tree(dissector_slot(self->live, self->slot));
+    }
+    if (root == NULL) {
+        wp_epan_unlock();
+        return NULL;
+    }
+    *collector = PyGC_Disable();
+    return root;
+}
+
+static void
+close_live(int collector)
+{
+    if (collector) {
+        PyGC_Enable();
+    }
+    wp_epan_unlock();
+}
+
+static const proto_node *
+find_live(const proto_node *root, const field_ids *ids)
+{
+    const proto_node *node = root->first_child;
+    for (; node != NULL; node = wp_live_walk(root, node)) {
+        const field_info *fi = WSC_FINFO(node);
+        if (fi != NULL && field_ids_have(ids, (uint32_t)fi->hfinfo->id)) {
+            break;
+        }
+    }
+    return node;
+}
+
+typedef enum { WANT_VALUE, WANT_PRESENCE } wanted;
+
+/* The first field of these: its value, or True; NULL without an exception where the packet has none. */
+static PyObject *
+look_up(Packet *self, const field_ids *ids, wanted what)
+{
+    int collector;
+    PyObject *result = NULL;
+    const proto_node *root = self->look_ups < LIVE_LOOK_UPS ? open_live(self, &collector) : NULL;
+    if (root != NULL) {
+        self->look_ups++;
+        const wp_cursor here = {.node = find_live(root, ids)};
+        if (here.node != NULL) {
+            result = what == WANT_PRESENCE ? PyBool_FromLong(1) : value_to_python(&here);
+        }
+        close_live(collector);
+        return result;
+    }
+    if (packet_need_tree(self) < 0) {
+        return NULL;
+    }
+    const wp_cursor here = wp_cursor_kept(self->block, find_node(self->block, ids, 0), self->block->node_count);
+    if (!wp_cursor_ok(&here)) {
+        return NULL;
+    }
+    return what == WANT_PRESENCE ? PyBool_FromLong(1) : value_to_python(&here);
+}
+
 PyDoc_STRVAR(Packet_get__doc__,
 "get($self, name, default=None, /)\n--\n\n"
 "Return the value of the first field with this filter name, or default where the packet has none.");
 
 static PyObject *
-Packet_get(PyObject *op, PyObject *args)
+Packet_get(PyObject *op, PyObject *const *args, Py_ssize_t count)
 {
-    Packet *self = (Packet *)op;
-    PyObject *name, *fallback = Py_None;
     field_ids ids;
-    if (!PyArg_ParseTuple(args, "O|O:get", &name, &fallback)
-        || field_names_look_up(state_of_type(Py_TYPE(op)), name, &ids) < 0 || packet_need_tree(self) < 0) {
+    if (count < 1 || count > 2) {
+        PyErr_Format(PyExc_TypeError, "get expected 1 or 2 arguments, got %zd", count);
         return NULL;
     }
-    const uint32_t node = find_node(self->block, &ids, 0);
-    if (node == self->block->node_count) {
-        Py_INCREF(fallback);
-        return fallback;
+    if (field_names_look_up(state_of_type(Py_TYPE(op)), args[0], &ids) < 0) {
+        return NULL;
     }
-    return value_to_python(self->block, node);
+    PyObject *value = look_up((Packet *)op, &ids, WANT_VALUE);
+    if (value == NULL && !PyErr_Occurred()) {
+        value = count == 2 ? args[1] : Py_None;
+        Py_INCREF(value);
+    }
+    return value;
 }
 
 static PyObject *
 Packet_subscript(PyObject *op, PyObject *name)
 {
-    Packet *self = (Packet *)op;
     field_ids ids;
-    if (field_names_find(state_of_type(Py_TYPE(op)), name, &ids) < 0 || packet_need_tree(self) < 0) {
+    if (field_names_find(state_of_type(Py_TYPE(op)), name, &ids) < 0) {
         return NULL;
     }
-    const uint32_t node = find_node(self->block, &ids, 0);
-    if (node == self->block->node_count) {
-        raise_absent(self, name);
-        return NULL;
+    PyObject *value = look_up((Packet *)op, &ids, WANT_VALUE);
+    if (value == NULL && !PyErr_Occurred()) {
+        raise_absent((Packet *)op, name);
     }
-    return value_to_python(self->block, node);
+    return value;
 }
 
 static int
 Packet_contains(PyObject *op, PyObject *name)
 {
-    Packet *self = (Packet *)op;
     field_ids ids;
-    if (field_names_look_up(state_of_type(Py_TYPE(op)), name, &ids) < 0 || packet_need_tree(self) < 0) {
+    if (field_names_look_up(state_of_type(Py_TYPE(op)), name, &ids) < 0) {
         return -1;
     }
-    return find_node(self->block, &ids, 0) < self->block->node_count;
+    PyObject *found = look_up((Packet *)op, &ids, WANT_PRESENCE);
+    Py_XDECREF(found);
+    return found != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
 }
 
 /* All nodes of a name, each made into an object by `make`. */
@@ -216,7 +294,8 @@ all_of(Packet *self, PyObject *name, PyObject *(*make)(Packet *self, uint32_t no
 static PyObject *
 value_of(Packet *self, uint32_t node)
 {
-    return value_to_python(self->block, node);
+    const wp_cursor here = wp_cursor_kept(self->block, node, self->block->node_count);
+    return value_to_python(&here);
 }
 
 static PyObject *
@@ -329,10 +408,17 @@ static PyObject *
 Packet_to_dict(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     Packet *self = (Packet *)op;
+    int collector;
+    const proto_node *root = open_live(self, &collector);
+    if (root != NULL) {
+        PyObject *dict = layer_to_dict(wp_cursor_live(root));
+        close_live(collector);
+        return dict;
+    }
     if (packet_need_tree(self) < 0) {
         return NULL;
     }
-    return layer_to_dict(self->block, 0, self->block->node_count);
+    return layer_to_dict(wp_cursor_kept(self->block, 0, self->block->node_count));
 }
 
 /* ---- what the frame says ---- */
@@ -541,7 +627,7 @@ add_identity(PyObject *identities, uint32_t id)
 {
     const wp_field_def *def = wp_field_by_id(id);
     PyObject *key = PyLong_FromUnsignedLong(id);
-    PyObject *identity = Py_BuildValue("(sss)", def->name, wp_registry_type_name(id), def->title);
+    PyObject *identity = Py_BuildValue("(sss)", def->name, wp_registry_type_name(id), wp_field_title(def));
     const int status = key == NULL || identity == NULL ? -1 : PyDict_SetItem(identities, key, identity);
     Py_XDECREF(key);
     Py_XDECREF(identity);
@@ -602,7 +688,7 @@ local_id(module_state *state, PyObject *identity)
     int64_t fallback = -1;
     for (size_t i = 0; i < ids.count; i++) {
         if (strcmp(wp_registry_type_name(ids.ids[i]), type) == 0) {
-            if (strcmp(wp_field_by_id(ids.ids[i])->title, title) == 0) {
+            if (strcmp(wp_field_title(wp_field_by_id(ids.ids[i])), title) == 0) {
                 return ids.ids[i];
             }
             fallback = ids.ids[i];
@@ -760,7 +846,7 @@ Packet_hexdump(PyObject *op, PyObject *args, PyObject *kwargs)
 /* ---- the type ---- */
 
 static PyMethodDef Packet_methods[] = {
-    {"get", Packet_get, METH_VARARGS, Packet_get__doc__},
+    {"get", (PyCFunction)(void (*)(void))Packet_get, METH_FASTCALL, Packet_get__doc__},
     {"get_all", Packet_get_all, METH_O, Packet_get_all__doc__},
     {"find", Packet_find, METH_O, Packet_find__doc__},
     {"find_all", Packet_find_all, METH_O, Packet_find_all__doc__},

@@ -9,6 +9,7 @@
 #include <Python.h>
 
 #include "../common/errors.h"
+#include "../engine/cursor.h"
 #include "../engine/field.h"
 #include "../engine/packet_tree.h"
 #include "../engine/session.h"
@@ -74,9 +75,10 @@ field_ids_have(const field_ids *ids, uint32_t id)
 
 /* ---- to_python.c ---- */
 
-/* New references, NULL with an exception. The block's fields are in the table. */
-PyObject *value_to_python(const wp_block *block, uint32_t node);
-PyObject *layer_to_dict(const wp_block *block, uint32_t first, uint32_t end);   /* of sibling nodes */
+/* New references, NULL with an exception. On a live tree the caller holds the epan lock, keeps the GIL, and keeps the
+ * garbage collector from running: nothing may end the session meanwhile. */
+PyObject *value_to_python(const wp_cursor *here);
+PyObject *layer_to_dict(wp_cursor first);   /* of siblings */
 PyObject *field_key(wp_field_def *def);   /* borrowed */
 PyObject *text_to_python(const char *text);   /* UTF-8 as far as it is; NULL: None */
 PyObject *time_to_python(int64_t seconds, int32_t nanoseconds);
@@ -91,6 +93,7 @@ typedef struct {
     wp_block *block;      /* owned; NULL until somebody asks for the tree */
     Dissector *live;      /* borrowed: whose slot holds the tree; NULL once the packet stands on its own */
     unsigned slot;
+    unsigned look_ups;    /* answered from the live tree */
     wp_frame frame;
 } Packet;
 

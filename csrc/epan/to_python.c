@@ -294,16 +294,35 @@ is_raw(const wp_field_def *def, const wp_value *value)
         && memcmp(PyBytes_AS_STRING(raw), value->bytes, value->length) == 0;
 }
 
+/* In a kept copy the text was written along; of a live tree, with the lock held, Wireshark writes it now. */
+static PyObject *
+other_to_python(const wp_field *field)
+{
+    if (field->value.text != NULL) {
+        return text_to_python(field->value.text);
+    }
+    char *text;
+    wp_error error;
+    if (wp_field_display_locked(field, wp_resolution_now_locked(), &text, &error) != WP_OK) {
+        return PyErr_NoMemory();
+    }
+    PyObject *result = text_to_python(text == NULL ? "" : text);
+    free(text);
+    return result;
+}
+
 /* For kinds whose text says nothing easy about the bytes: they are kept beside it. */
 static PyObject *
-identifier_to_python(wp_field_def *def, const wp_value *value)
+identifier_to_python(const wp_field *field)
 {
+    wp_field_def *def = field->def;
+    const wp_value *value = &field->value;
     if (is_raw(def, value)) {
         return new_reference(def->cache[VALUE]);
     }
     PyObject *text = def->kind == WP_IPV6   ? ipv6_to_python(value->bytes)
                      : def->kind == WP_GUID ? guid_to_python(value->bytes)
-                                            : text_to_python(value->text);
+                                            : other_to_python(field);
     PyObject *raw = text == NULL ? NULL : PyBytes_FromStringAndSize((const char *)value->bytes, value->length);
     if (raw == NULL) {
         Py_XDECREF(text);
@@ -363,7 +382,7 @@ plain_value(const wp_field *field)
     case WP_IPV6:
     case WP_GUID:
     case WP_OTHER:
-        return identifier_to_python(def, value);
+        return identifier_to_python(field);
     case WP_IPXNET:
         return ipxnet_to_python((uint32_t)value->number);
     default:
@@ -380,16 +399,25 @@ has_value(const wp_field_def *def)
 /* ---- trees ---- */
 
 static PyObject *
-children_to_python(const wp_block *block, uint32_t node)
+children_to_python(const wp_cursor *here)
 {
-    const uint32_t end = wp_block_nodes(block)[node].end;
-    if (end == node + 1) {
+    if (!wp_cursor_nested(here)) {
         Py_RETURN_NONE;
     }
-    return layer_to_dict(block, node + 1, end);
+    return layer_to_dict(wp_cursor_children(here));
 }
 
-/* A line of text is its own key. Steals nothing; a new reference. */
+static int
+get_field(const wp_cursor *here, wp_field *field)
+{
+    if (!wp_cursor_field(here, field)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+/* A line of text is its own key. A new reference. */
 static inline PyObject *
 new_key(const wp_field *field)
 {
@@ -399,6 +427,23 @@ new_key(const wp_field *field)
     PyObject *key = field_key(field->def);
     Py_XINCREF(key);
     return key;
+}
+
+static int
+put_repeat(PyObject *dict, PyObject *key, PyObject *found, PyObject *value)
+{
+    if (PyList_CheckExact(found)) {
+        return PyList_Append(found, value);
+    }
+    PyObject *list = PyList_New(2);
+    if (list == NULL) {
+        return -1;
+    }
+    PyList_SET_ITEM(list, 0, new_reference(found));
+    PyList_SET_ITEM(list, 1, new_reference(value));
+    const int result = PyDict_SetItem(dict, key, list);
+    Py_DECREF(list);
+    return result;
 }
 
 /* Puts a value under a key; a second one makes it a list. No native value is a list itself, so that a list found
@@ -413,20 +458,7 @@ put(PyObject *dict, PyObject *key, PyObject *value)
     PyObject *found = PyDict_SetDefault(dict, key, value);   /* borrowed */
     int result = found == NULL ? -1 : 0;
     if (found != NULL && PyDict_GET_SIZE(dict) == before) {
-        result = 1;
-        if (PyList_CheckExact(found)) {
-            result = PyList_Append(found, value) < 0 ? -1 : 1;
-        } else {
-            PyObject *list = PyList_New(2);
-            if (list == NULL) {
-                result = -1;
-            } else {
-                PyList_SET_ITEM(list, 0, new_reference(found));
-                PyList_SET_ITEM(list, 1, new_reference(value));
-                result = PyDict_SetItem(dict, key, list) < 0 ? -1 : 1;
-                Py_DECREF(list);
-            }
-        }
+        result = put_repeat(dict, key, found, value) < 0 ? -1 : 1;
     }
     Py_DECREF(value);
     return result;
@@ -445,44 +477,49 @@ tree_key_for(const wp_field *field, PyObject *key)
 
 enum { IRREGULAR = 2 };   /* some of the fields of one name have children and some have not: see careful_layer */
 
-/* One field into its dict. 0 or 1 on success, IRREGULAR, or -1 with an exception. */
+/* The children of a field that has a value of its own, under its name with "_tree". */
 static int
-put_field(PyObject *dict, const wp_block *block, uint32_t node, PyObject *key, const wp_field *field)
+put_tree(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *field, bool repeated)
 {
-    const bool nested = wp_block_nodes(block)[node].end != node + 1;
-    if (!has_value(field->def)) {
-        return put(dict, key, children_to_python(block, node));
-    }
-    int repeated = put(dict, key, plain_value(field));
-    if (repeated < 0 || (repeated == 0 && !nested)) {
-        return repeated;
-    }
+    const bool nested = wp_cursor_nested(here);
     PyObject *tree = tree_key_for(field, key);
     if (tree == NULL) {
         return -1;
     }
     int result = 0;
-    if (repeated == 1 && nested != (PyDict_GetItemWithError(dict, tree) != NULL)) {
+    if (repeated && nested != (PyDict_GetItemWithError(dict, tree) != NULL)) {
         result = PyErr_Occurred() ? -1 : IRREGULAR;
     } else if (nested) {
-        result = put(dict, tree, children_to_python(block, node));
+        result = put(dict, tree, children_to_python(here));
     }
     Py_DECREF(tree);
     return result;
 }
 
+/* One field into its dict. 0 or 1 on success, IRREGULAR, or -1 with an exception. */
+static int
+put_field(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *field)
+{
+    if (!has_value(field->def)) {
+        return put(dict, key, children_to_python(here));
+    }
+    const int repeated = put(dict, key, plain_value(field));
+    if (repeated < 0 || (repeated == 0 && !wp_cursor_nested(here))) {
+        return repeated;
+    }
+    return put_tree(dict, here, key, field, repeated == 1);
+}
+
 /* Has a field of this key, among these siblings, any children? */
 static int
-any_nested(const wp_block *block, uint32_t first, uint32_t end, PyObject *key)
+any_nested(wp_cursor here, PyObject *key)
 {
-    const wp_node *nodes = wp_block_nodes(block);
-    for (uint32_t i = first; i < end; i = nodes[i].end) {
+    for (; wp_cursor_ok(&here); wp_cursor_next(&here)) {
         wp_field field;
-        wp_block_field(block, i, &field);
-        if (nodes[i].end == i + 1) {
+        if (!wp_cursor_nested(&here)) {
             continue;
         }
-        PyObject *other = new_key(&field);
+        PyObject *other = get_field(&here, &field) < 0 ? NULL : new_key(&field);
         const int same = other == NULL ? -1 : PyUnicode_Compare(other, key) == 0;
         Py_XDECREF(other);
         if (same != 0) {
@@ -492,30 +529,34 @@ any_nested(const wp_block *block, uint32_t first, uint32_t end, PyObject *key)
     return 0;
 }
 
+static int
+put_carefully(PyObject *dict, wp_cursor first, const wp_cursor *here, PyObject *key, const wp_field *field)
+{
+    if (!has_value(field->def)) {
+        return put(dict, key, children_to_python(here));
+    }
+    if (put(dict, key, plain_value(field)) < 0) {
+        return -1;
+    }
+    const int nested = any_nested(first, key);
+    if (nested <= 0) {
+        return nested;
+    }
+    PyObject *tree = tree_key_for(field, key);
+    const int result = tree == NULL ? -1 : put(dict, tree, children_to_python(here));
+    Py_XDECREF(tree);
+    return result;
+}
+
 /* As tshark groups by name where it is not the same for all of the name: each has its place in the "_tree" list, and
  * that list stands right behind the values. Slow and rare. */
 static int
-careful_layer(PyObject *dict, const wp_block *block, uint32_t first, uint32_t end)
+careful_layer(PyObject *dict, wp_cursor first)
 {
-    const wp_node *nodes = wp_block_nodes(block);
-    for (uint32_t i = first; i < end; i = nodes[i].end) {
+    for (wp_cursor here = first; wp_cursor_ok(&here); wp_cursor_next(&here)) {
         wp_field field;
-        wp_block_field(block, i, &field);
-        PyObject *key = new_key(&field);
-        int status = key == NULL ? -1 : 0;
-        if (status == 0 && !has_value(field.def)) {
-            status = put(dict, key, children_to_python(block, i));
-        } else if (status == 0) {
-            status = put(dict, key, plain_value(&field));
-            const int nested = status < 0 ? 0 : any_nested(block, first, end, key);
-            if (nested > 0) {
-                PyObject *tree = tree_key_for(&field, key);
-                status = tree == NULL ? -1 : put(dict, tree, children_to_python(block, i));
-                Py_XDECREF(tree);
-            } else if (nested < 0) {
-                status = -1;
-            }
-        }
+        PyObject *key = get_field(&here, &field) < 0 ? NULL : new_key(&field);
+        const int status = key == NULL ? -1 : put_carefully(dict, first, &here, key, &field);
         Py_XDECREF(key);
         if (status < 0) {
             return -1;
@@ -525,17 +566,15 @@ careful_layer(PyObject *dict, const wp_block *block, uint32_t first, uint32_t en
 }
 
 static int
-quick_layer(PyObject *dict, const wp_block *block, uint32_t first, uint32_t end)
+quick_layer(PyObject *dict, wp_cursor here)
 {
-    const wp_node *nodes = wp_block_nodes(block);
-    for (uint32_t i = first; i < end; i = nodes[i].end) {
+    for (; wp_cursor_ok(&here); wp_cursor_next(&here)) {
         wp_field field;
-        wp_block_field(block, i, &field);
-        PyObject *key = new_key(&field);
+        PyObject *key = get_field(&here, &field) < 0 ? NULL : new_key(&field);
         if (key == NULL) {
             return -1;
         }
-        int status = put_field(dict, block, i, key, &field);
+        const int status = put_field(dict, &here, key, &field);
         Py_DECREF(key);
         if (status < 0 || status == IRREGULAR) {
             return status;
@@ -545,17 +584,17 @@ quick_layer(PyObject *dict, const wp_block *block, uint32_t first, uint32_t end)
 }
 
 PyObject *
-layer_to_dict(const wp_block *block, uint32_t first, uint32_t end)
+layer_to_dict(wp_cursor first)
 {
     PyObject *dict = PyDict_New();
     if (dict == NULL || Py_EnterRecursiveCall(" while making a packet's dict")) {
         Py_XDECREF(dict);
         return NULL;
     }
-    int status = quick_layer(dict, block, first, end);
+    int status = quick_layer(dict, first);
     if (status == IRREGULAR) {
         PyDict_Clear(dict);
-        status = careful_layer(dict, block, first, end);
+        status = careful_layer(dict, first);
     }
     Py_LeaveRecursiveCall();
     if (status < 0) {
@@ -565,14 +604,13 @@ layer_to_dict(const wp_block *block, uint32_t first, uint32_t end)
 }
 
 PyObject *
-value_to_python(const wp_block *block, uint32_t node)
+value_to_python(const wp_cursor *here)
 {
     wp_field field;
-    wp_block_field(block, node, &field);
-    if (has_value(field.def)) {
-        return plain_value(&field);
+    if (get_field(here, &field) < 0) {
+        return NULL;
     }
-    return children_to_python(block, node);
+    return has_value(field.def) ? plain_value(&field) : children_to_python(here);
 }
 
 /* ---- what Wireshark writes ----
