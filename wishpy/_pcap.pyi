@@ -4,7 +4,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Literal, final
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer, Self, disjoint_base
 
 from .errors import Error
 
@@ -82,6 +82,7 @@ class CaptureStats(tuple[int, int | None, int | None]):
     @property
     def interface_dropped(self) -> int | None: ...
 
+@disjoint_base
 class Capturer:
     def __init__(
         self,

@@ -316,7 +316,8 @@ def _with_ways_out(error: CaptureError) -> CaptureError:
         f"  give them to this Python:      sudo setcap cap_net_raw,cap_net_admin+eip {python}\n"
         f'  capture through dumpcap:       Capturer({error.path!r}, backend="dumpcap")\n'
         "Wireshark's dumpcap has them where it is installed for that; on Debian, "
-        "`sudo dpkg-reconfigure wireshark-common` and `sudo usermod -aG wireshark $USER`. Dissecting and reading files need no privileges."
+        "`sudo dpkg-reconfigure wireshark-common` and `sudo usermod -aG wireshark $USER`.\n"
+        "Dissecting and reading files need no privileges."
     )
     return CaptureError(text, errno=error.errno, path=error.path)
 
