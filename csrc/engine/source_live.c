@@ -45,6 +45,16 @@ grow(wp_source_live *self, size_t needed)
     return true;
 }
 
+/* In a damaged capture the fraction can be anything; it is brought back between 0 and a second. */
+static void
+set_time(wp_buffered *entry, const struct timeval *ts, bool nanoseconds)
+{
+    int64_t fraction = nanoseconds ? ts->tv_usec : (int64_t)ts->tv_usec * 1000;
+    int64_t seconds = fraction / 1000000000 - (fraction % 1000000000 < 0);
+    entry->seconds = ts->tv_sec + seconds;
+    entry->nanoseconds = (int32_t)(fraction - seconds * 1000000000);
+}
+
 static void
 keep_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
 {
@@ -60,8 +70,7 @@ keep_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
     entry->offset = self->bytes_used;
     entry->captured_length = header->caplen;
     entry->length = header->len;
-    entry->seconds = header->ts.tv_sec;
-    entry->nanoseconds = (int32_t)(self->handle.nanoseconds ? header->ts.tv_usec : header->ts.tv_usec * 1000);
+    set_time(entry, &header->ts, self->handle.nanoseconds);
     self->bytes_used = end;
     if (end >= BYTES_ENOUGH) {
         wp_pcap_break(&self->handle);

@@ -29,7 +29,12 @@ make(PyTypeObject *type, PyObject *data, PyObject *interface)
 static long long
 time_ns_of(const wp_record *record)
 {
-    return record->seconds * 1000000000LL + record->nanoseconds;
+    long long time_ns;   /* a pcapng file can say a year that nanoseconds don't reach: the nearest they do, then */
+    if (__builtin_mul_overflow(record->seconds, 1000000000LL, &time_ns)
+        || __builtin_add_overflow(time_ns, (long long)record->nanoseconds, &time_ns)) {
+        return record->seconds < 0 ? LLONG_MIN : LLONG_MAX;
+    }
+    return time_ns;
 }
 
 PyObject *
