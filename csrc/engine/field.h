@@ -62,10 +62,10 @@ typedef enum {
 } wp_format;
 
 /* A registered field, for the life of the process. Made once, under the epan lock, and then only read, but for
- * `cache`, which belongs to the Python layer and needs the GIL. One cache line: every field of every packet comes
- * by here, and the hot members of 100 different ones must fit the first-level cache. */
+ * `cache`, which belongs to the Python layer and needs the GIL. Every field of every packet comes by here, so what
+ * all readers need is one cache line; what only writers need lies elsewhere (wp_field_more). */
 typedef struct {
-    void *cache[4];           /* Python objects, see epan/to_python.c */
+    _Alignas(64) void *cache[4];   /* Python objects, see epan/to_python.c */
     uint64_t cached_number;   /* with cache[]: what the remembered value was made from */
     const void *registered;   /* borrowed for good: Wireshark's header_field_info; NULL in a slot not used yet */
     const char *name;         /* borrowed for good: the filter name, "ip.src"; "" for a text-only line */
@@ -74,16 +74,21 @@ typedef struct {
     bool text_only;           /* a line of text with no field behind it */
     uint8_t format;           /* wp_format */
     uint8_t digits;           /* of WP_FORMAT_HEX */
-    char separator;           /* of WP_FORMAT_BYTES */
-    char fields_separator;    /* the same for -T fields, which has its own; '\0' for none */
-    uint8_t type_number;      /* Wireshark's FT_*, in this version's counting */
-    uint16_t name_length;
-    uint32_t same_name;       /* the same number for all fields of one name: the oldest one's id */
-    uint64_t bitmask;
-    const char *parent;       /* borrowed for good: its protocol's filter name; NULL where it has none */
 } wp_field_def;
 
 _Static_assert(sizeof(wp_field_def) == 64 || sizeof(void *) != 8, "a field definition is one cache line");
+
+/* What else writers want to know of it: wp_field_more_of() in field_table.h. */
+typedef struct {
+    uint64_t bitmask;
+    const char *parent;       /* borrowed for good: its protocol's filter name; NULL where it has none */
+    uint32_t same_name;       /* the same number for all fields of one name: the oldest one's id */
+    uint16_t name_length;
+    uint8_t type_number;      /* Wireshark's FT_*, in this version's counting */
+    bool wide;                /* a number of more than 32 bits */
+    char separator;           /* of WP_FORMAT_BYTES */
+    char fields_separator;    /* the same for -T fields, which has its own; '\0' for none */
+} wp_field_more;
 
 #define WP_FIELD_HIDDEN 0x1u
 #define WP_FIELD_GENERATED 0x2u

@@ -91,10 +91,11 @@ separator_of(int base, char fallback)
 static void
 set_format(wp_field_def *def, const header_field_info *hf)
 {
-    def->fields_separator = separator_of(hf->display, '\0');
-    def->separator = separator_of(hf->display & 0xff, ':');
-    if (def->separator == ' ') {
-        def->separator = ':';   /* sic: bytes_to_repr has no case of its own for it */
+    wp_field_more *more = wp_field_more_of(def);
+    more->fields_separator = separator_of(hf->display, '\0');
+    more->separator = separator_of(hf->display & 0xff, ':');
+    if (more->separator == ' ') {
+        more->separator = ':';   /* sic: bytes_to_repr has no case of its own for it */
     }
     if (!WSC_DISPLAYS_AS_4_0) {
         return;
@@ -147,11 +148,14 @@ static void
 set_identity(wp_field_def *def, const header_field_info *hf)
 {
     const header_field_info *parent = hf->parent == -1 ? NULL : proto_registrar_get_nth((guint)hf->parent);
-    def->parent = parent == NULL ? NULL : parent->abbrev;
-    def->name_length = (uint16_t)strlen(def->name);
-    def->same_name = oldest_of_name(hf);
-    def->bitmask = hf->bitmask;
-    def->type_number = (uint8_t)hf->type;
+    wp_field_more *more = wp_field_more_of(def);
+    more->parent = parent == NULL ? NULL : parent->abbrev;
+    more->name_length = (uint16_t)strlen(def->name);
+    more->same_name = oldest_of_name(hf);
+    more->bitmask = hf->bitmask;
+    more->type_number = (uint8_t)hf->type;
+    more->wide = (hf->type >= FT_UINT40 && hf->type <= FT_UINT64) || (hf->type >= FT_INT40 && hf->type <= FT_INT64)
+                 || hf->type == FT_BOOLEAN;
 }
 
 wp_field_def *
@@ -165,10 +169,11 @@ wp_field_define_locked(const void *registered)
     wp_field_def **chunk = &wp_field_chunks[id / WP_FIELD_CHUNK];
     if (*chunk == NULL) {
         void *fresh = NULL;
-        if (posix_memalign(&fresh, sizeof(wp_field_def), WP_FIELD_CHUNK * sizeof(wp_field_def)) != 0) {
+        const size_t size = WP_FIELD_CHUNK * (sizeof(wp_field_def) + sizeof(wp_field_more));
+        if (posix_memalign(&fresh, sizeof(wp_field_def), size) != 0) {
             return NULL;
         }
-        memset(fresh, 0, WP_FIELD_CHUNK * sizeof(wp_field_def));
+        memset(fresh, 0, size);
         __atomic_store_n(chunk, (wp_field_def *)fresh, __ATOMIC_RELEASE);
     }
     wp_field_def *def = &(*chunk)[id % WP_FIELD_CHUNK];

@@ -16,6 +16,14 @@ wp_field_by_id(uint32_t id)
     return &wp_field_chunks[id / WP_FIELD_CHUNK][id % WP_FIELD_CHUNK];
 }
 
+/* The same field's other facts lie behind the chunk's definitions. */
+static inline wp_field_more *
+wp_field_more_of(const wp_field_def *def)
+{
+    return (wp_field_more *)(void *)(wp_field_chunks[def->id / WP_FIELD_CHUNK] + WP_FIELD_CHUNK)
+           + def->id % WP_FIELD_CHUNK;
+}
+
 /* The entry for a registered field (a header_field_info), made where it is missing. Lock held. NULL: no memory. */
 wp_field_def *wp_field_define_locked(const void *registered);
 
