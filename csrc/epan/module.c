@@ -250,6 +250,7 @@ static void
 module_free(void *module)
 {
     module_clear(module);
+    wp_json_space_free(&state_of(module)->json);
 }
 
 static PyModuleDef_Slot module_slots[] = {

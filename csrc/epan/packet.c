@@ -852,6 +852,8 @@ static PyMethodDef Packet_methods[] = {
     {"find_all", Packet_find_all, METH_O, Packet_find_all__doc__},
     {"keys", Packet_keys, METH_NOARGS, Packet_keys__doc__},
     {"to_dict", Packet_to_dict, METH_NOARGS, Packet_to_dict__doc__},
+    {"to_json", (PyCFunction)(void (*)(void))Packet_to_json, METH_VARARGS | METH_KEYWORDS, Packet_to_json__doc__},
+    {"_json_line", Packet_json_line, METH_VARARGS, Packet_json_line__doc__},
     {"show", (PyCFunction)(void (*)(void))Packet_show, METH_VARARGS | METH_KEYWORDS, Packet_show__doc__},
     {"hexdump", (PyCFunction)(void (*)(void))Packet_hexdump, METH_VARARGS | METH_KEYWORDS, Packet_hexdump__doc__},
     {"__reduce__", Packet_reduce, METH_NOARGS, Packet_reduce__doc__},

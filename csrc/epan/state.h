@@ -11,6 +11,7 @@
 #include "../common/errors.h"
 #include "../engine/cursor.h"
 #include "../engine/field.h"
+#include "../engine/json_writer.h"
 #include "../engine/packet_tree.h"
 #include "../engine/session.h"
 
@@ -20,6 +21,7 @@ typedef struct {
     PyTypeObject *PacketType;       /* owned */
     PyTypeObject *FieldType;        /* owned */
     PyObject *names;                /* owned: dict, field name -> bytes of uint32 ids */
+    wp_json_space json;             /* owned; used with the GIL held throughout */
     PyObject *logger;               /* owned: logging.getLogger("wishpy") */
 } module_state;
 
@@ -112,6 +114,13 @@ void packet_lose(Packet *packet);
 int packet_add_type(PyObject *module);
 PyObject *packet_unpickle(PyObject *module, PyObject *arguments);
 extern const char packet_unpickle__doc__[];
+
+/* ---- packet_json.c: methods of Packet ---- */
+
+PyObject *Packet_to_json(PyObject *op, PyObject *args, PyObject *kwargs);
+extern const char Packet_to_json__doc__[];
+PyObject *Packet_json_line(PyObject *op, PyObject *args);
+extern const char Packet_json_line__doc__[];
 
 /* ---- field.c ---- */
 

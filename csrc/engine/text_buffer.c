@@ -1,0 +1,230 @@
+/* text_buffer.c - a growing buffer of text: numbers, hexadecimal, JSON strings. */
+#include "text_buffer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { FIRST_ROOM = 1 << 16, KEPT_ROOM = 4 << 20 };
+
+bool
+wp_text_grow(wp_text *text, size_t more)
+{
+    size_t room = text->room == 0 ? FIRST_ROOM : text->room;
+    while (!text->failed && room - text->used < more) {
+        text->failed = room > SIZE_MAX / 2;
+        room *= 2;
+    }
+    char *data = text->failed ? NULL : realloc(text->data, room);
+    if (data == NULL) {
+        text->failed = true;
+        return false;
+    }
+    text->data = data;
+    text->room = room;
+    return true;
+}
+
+void
+wp_text_free(wp_text *text)
+{
+    free(text->data);
+    *text = (wp_text){0};
+}
+
+void
+wp_text_reset(wp_text *text)
+{
+    text->used = 0;
+    text->failed = false;
+    if (text->room > KEPT_ROOM) {
+        wp_text_free(text);
+    }
+}
+
+void
+wp_text_blanks(wp_text *text, size_t count)
+{
+    char *place = wp_text_room(text, count);
+    if (place != NULL) {
+        memset(place, ' ', count);
+        text->used += count;
+    }
+}
+
+/* ---- numbers ---- */
+
+static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+                            "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+                            "8081828384858687888990919293949596979899";
+
+void
+wp_text_unsigned(wp_text *text, uint64_t number)
+{
+    char digits[20];
+    char *at = digits + sizeof digits;
+    if (number < 10) {
+        wp_text_char(text, (char)('0' + number));
+        return;
+    }
+    while (number >= 10) {
+        at -= 2;
+        memcpy(at, pairs + number % 100 * 2, 2);
+        number /= 100;
+    }
+    if (number > 0) {
+        *--at = (char)('0' + number);
+    }
+    at += *at == '0';
+    wp_text_put(text, at, (size_t)(digits + sizeof digits - at));
+}
+
+void
+wp_text_signed(wp_text *text, int64_t number)
+{
+    if (number < 0) {
+        wp_text_char(text, '-');
+    }
+    wp_text_unsigned(text, number < 0 ? 0 - (uint64_t)number : (uint64_t)number);
+}
+
+void
+wp_text_padded(wp_text *text, uint64_t number, unsigned digits)
+{
+    char *place = wp_text_room(text, digits);
+    if (place != NULL) {
+        for (unsigned i = digits; i-- > 0; number /= 10) {
+            place[i] = (char)('0' + number % 10);
+        }
+        text->used += digits;
+    }
+}
+
+static const char hex_digits[] = "0123456789abcdef";
+
+void
+wp_text_hex(wp_text *text, uint64_t number, unsigned digits)
+{
+    char *place = wp_text_room(text, digits);
+    if (place != NULL) {
+        for (unsigned i = digits; i-- > 0; number >>= 4) {
+            place[i] = hex_digits[number & 15];
+        }
+        text->used += digits;
+    }
+}
+
+void
+wp_text_bytes(wp_text *text, const uint8_t *bytes, size_t count, char separator)
+{
+    char *start = wp_text_room(text, 3 * count);
+    char *at = start;
+    if (start == NULL || count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        *at++ = hex_digits[bytes[i] >> 4];
+        *at++ = hex_digits[bytes[i] & 15];
+        *at = separator;
+        at += separator != '\0';
+    }
+    text->used += (size_t)(at - start) - (separator != '\0');
+}
+
+void
+wp_text_double(wp_text *text, double number)
+{
+    char digits[40];
+    int precision = 15;
+    do {
+        snprintf(digits, sizeof digits, "%.*g", precision, number);
+    } while (precision++ < 17 && strtod(digits, NULL) != number);
+    bool whole = true;
+    for (char *at = digits; *at != '\0'; at++) {
+        if (*at == ',') {
+            *at = '.';   /* a program may have set a locale */
+        }
+        whole = whole && *at != '.' && *at != 'e';
+    }
+    wp_text_put(text, digits, strlen(digits));
+    if (whole) {
+        WP_TEXT_LITERAL(text, ".0");
+    }
+}
+
+/* ---- JSON strings ---- */
+
+/* 0: as it is; 'u': \u00xx; '8': a byte of a longer sequence; else the letter behind the backslash */
+static const char escapes[256] = {
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'b', 't', 'n', 'u', 'f', 'r', 'u', 'u',
+    'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u', 'u',
+    ['"'] = '"', ['\\'] = '\\',
+    [0x80] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0x90] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0xa0] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0xb0] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0xc0] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0xd0] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0xe0] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+    [0xf0] = '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8', '8',
+};
+
+/* How many bytes at `at` are one whole character (then *valid), or else one broken-off piece of one: table 3-7 of the
+ * Unicode standard, so that surrogates, overlong forms and what lies beyond U+10FFFF are not valid. */
+static size_t
+sequence(const uint8_t *at, const uint8_t *end, bool *valid)
+{
+    const uint8_t lead = at[0];
+    const size_t length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    uint8_t low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    uint8_t high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    size_t i = 1;
+    while (i < length && at + i < end && at[i] >= low && at[i] <= high) {
+        low = 0x80;
+        high = 0xbf;
+        i++;
+    }
+    *valid = length > 0 && i == length;
+    return i;
+}
+
+void
+wp_text_json(wp_text *text, const char *bytes, size_t size)
+{
+    const uint8_t *at = (const uint8_t *)bytes;
+    const uint8_t *const end = at + size;
+    while (at < end) {
+        const uint8_t *from = at;
+        while (at < end && escapes[*at] == 0) {
+            at++;
+        }
+        wp_text_put(text, (const char *)from, (size_t)(at - from));
+        if (at == end) {
+            return;
+        }
+        const char escape = escapes[*at];
+        if (escape == '8') {
+            bool valid;
+            const size_t length = sequence(at, end, &valid);
+            wp_text_put(text, valid ? (const char *)at : "\xef\xbf\xbd", valid ? length : 3);
+            at += length;
+            continue;
+        }
+        if (escape == 'u') {
+            WP_TEXT_LITERAL(text, "\\u00");
+            wp_text_hex(text, *at, 2);
+        } else {
+            const char both[2] = {'\\', escape};
+            wp_text_put(text, both, 2);
+        }
+        at++;
+    }
+}
+
+void
+wp_text_json_string(wp_text *text, const char *bytes, size_t size)
+{
+    wp_text_char(text, '"');
+    wp_text_json(text, bytes, size);
+    wp_text_char(text, '"');
+}
