@@ -81,28 +81,20 @@ class Dumpcap:
         except OSError as error:
             self._said.close()
             raise CaptureError(f"{command[0]}: {error.strerror}", errno=error.errno, path=interface) from None
-        self._finalizer = weakref.finalize(self, _end, self._process)
-        self._text: str | None = None
+        self._printed: list[str] = []
+        self._finalizer = weakref.finalize(self, _end, self._process, self._said, self._printed)
 
     def fileno(self) -> int:
         """The pipe's end to read from."""
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
 
-    def _messages(self) -> str:
-        """What it printed, once it has ended."""
-        if self._text is None:
-            self._said.seek(0)
-            self._text = self._said.read().decode("utf-8", "replace")
-            self._said.close()
-        return self._text
-
     def failure(self, fallback: str) -> Error:
         """Why it wrote no capture, as an exception; ends it."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
         self.close()
-        lines = [line for line in self._messages().splitlines() if line.strip()]
+        lines = [line for line in self._printed[0].splitlines() if line.strip()]
         text = "\n".join(line for line in lines if not line.startswith(("Capturing on", "File:", "Packets ")))
         message = f"{self.interface}: dumpcap: {text or fallback}"
         if "capture filter" in text and self.capture_filter is not None:
@@ -120,7 +112,8 @@ class Dumpcap:
     def stats(self, received: int) -> CaptureStats:
         """What it printed at its end; before that, only what came through the pipe is known."""
         if self._process.poll() is not None:
-            found = _COUNTS.search(self._messages())
+            self.close()
+            found = _COUNTS.search(self._printed[0])
             if found:
                 return CaptureStats([int(number) for number in found.groups()])
         return CaptureStats([received, None, None])
@@ -130,7 +123,7 @@ class Dumpcap:
         self._finalizer()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], said: Any, printed: list[str]) -> None:
     """Ask dumpcap to end as Ctrl-C does, so that it prints its counts; what it still writes is thrown away."""
     assert process.stdout is not None
     if process.poll() is None:
@@ -146,3 +139,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    said.seek(0)
+    printed.append(said.read().decode("utf-8", "replace"))
+    said.close()

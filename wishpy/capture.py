@@ -205,8 +205,8 @@ class _DumpcapCapturer(Capturer):
             raise
 
     def _check(self) -> None:
-        """Raise what dumpcap said when it was not us who ended it."""
-        if self._dumpcap is not None and not self.stopped:
+        """Raise what dumpcap said when it was dumpcap that ended, not a limit or stop()."""
+        if self._dumpcap is not None and self._at_end:
             self._dumpcap.check()
 
     def __next__(self) -> RawPacket:

@@ -704,6 +704,12 @@ Capturer_get_handed_out(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyObject *
+Capturer_get_at_end(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((Capturer *)op)->source.pending == WP_END);
+}
+
+static PyObject *
 Capturer_get_warning(PyObject *op, void *Py_UNUSED(closure))
 {
     const char *text = ((Capturer *)op)->source.handle.warning;
@@ -778,6 +784,7 @@ static PyGetSetDef Capturer_getset[] = {
     {"closed", Capturer_get_closed, NULL, "whether close() was called", NULL},
     {"stopped", Capturer_get_stopped, NULL, "whether stop() or close() was called", NULL},
     {"_handed_out", Capturer_get_handed_out, NULL, "packets handed out so far", NULL},
+    {"_at_end", Capturer_get_at_end, NULL, "whether there are no more packets; limits and stop() aside", NULL},
     {"_warning", Capturer_get_warning, NULL, "libpcap's warning when the capture was opened, or None", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
