@@ -116,7 +116,7 @@ wp_source_live_refill(wp_source_live *self, wp_error *error)
     }
     if (self->pending != WP_OK) {
         *error = self->pending_error;
-        return self->pending;   /* for good: libpcap is not asked again after an error */
+        return self->pending;   /* for good: libpcap is not asked again after an error or the end */
     }
     self->filled = self->next = 0;
     self->bytes_used = 0;
@@ -125,7 +125,7 @@ wp_source_live_refill(wp_source_live *self, wp_error *error)
         self->no_memory = false;
         status = wp_fail(error, WP_EMEMORY, "no memory for a packet");
     }
-    if (status > WP_AGAIN) {
+    if (status != WP_OK && status != WP_AGAIN) {
         self->pending = status;
         self->pending_error = *error;
     }
