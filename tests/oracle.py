@@ -393,8 +393,17 @@ def _agree_medical(value: Any, display: str) -> bool:
 
 
 def _agree_duration(value: Any, display: str) -> bool:
+    if type(value) is not float:
+        return False
+    whole, _, fraction = display.partition(".")
+    if len(fraction) > 9:
+        # More than a second of nanoseconds, from a damaged time stamp: display_signed_time writes the two numbers side
+        # by side, the second without its sign, so that either sum may be meant.
+        meant = [int(whole) + int(fraction) * sign / 1e9 for sign in (1, -1)]
+    else:
+        meant = [float(display)]
     # A float of seconds keeps 15 to 16 digits.
-    return type(value) is float and abs(value - float(display)) <= 1e-9 + 4e-16 * abs(value)
+    return any(abs(value - one) <= 1e-9 + 4e-16 * abs(value) for one in meant)
 
 
 def _agree_time(value: Any, display: str) -> bool:

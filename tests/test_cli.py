@@ -32,7 +32,7 @@ def good(*arguments: str | os.PathLike[str], **options: object) -> str:
 
 @needs_tshark
 def test_a_summary_line_for_each_packet(demo: str) -> None:
-    lines = good("dissect", demo).splitlines()
+    lines = good("dissect", "-T", "text", demo).splitlines()
     rows = oracle.lines(demo)
     assert len(lines) == len(rows) == 13
     for line, row in zip(lines, rows):
@@ -201,7 +201,8 @@ def test_a_closed_pipe_ends_it_silently(form: list[str], tmp_path: Path) -> None
 def test_packets_of_a_pipe_come_at_once(tmp_path: Path) -> None:
     """`tcpdump -w - | wishpy dissect - | grep ...` is of use only if lines are not held back."""
     data = (DATA / "nano_little.pcap").read_bytes()
-    process = subprocess.Popen([*COMMAND, "dissect", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    command = [*COMMAND, "dissect", "-T", "text", "-"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(data[: 24 + 16 + 42])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,7 @@ def conform(path: str) -> dict[str, Any]:
 
 
 def main() -> None:
+    logging.getLogger("wishpy").addHandler(logging.NullHandler())  # Wireshark's warnings; test_dissector looks at them
     for line in sys.stdin:
         path = line.rstrip("\n")
         print(json.dumps({"start": path}), flush=True)
