@@ -86,6 +86,7 @@ typedef struct {
     uint16_t name_length;
     uint8_t type_number;      /* Wireshark's FT_*, in this version's counting */
     bool wide;                /* a number of more than 32 bits */
+    bool allow_zero;          /* bytes that may be none at all */
     char separator;           /* of WP_FORMAT_BYTES */
     char fields_separator;    /* the same for -T fields, which has its own; '\0' for none */
 } wp_field_more;

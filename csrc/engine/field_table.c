@@ -92,6 +92,7 @@ static void
 set_format(wp_field_def *def, const header_field_info *hf)
 {
     wp_field_more *more = wp_field_more_of(def);
+    more->allow_zero = (hf->display & BASE_ALLOW_ZERO) != 0;
     more->fields_separator = separator_of(hf->display, '\0');
     more->separator = separator_of(hf->display & 0xff, ':');
     if (more->separator == ' ') {

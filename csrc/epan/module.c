@@ -165,6 +165,8 @@ versions(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 
 static PyMethodDef module_methods[] = {
     {"versions", versions, METH_NOARGS, versions__doc__},
+    {"_field_pick", field_pick, METH_O, field_pick__doc__},
+    {"_field_is_plain", field_is_plain, METH_O, field_is_plain__doc__},
     {"_packet_from_block", packet_unpickle, METH_VARARGS, packet_unpickle__doc__},
     {"_field_of_packet", field_unpickle, METH_VARARGS, field_unpickle__doc__},
     {NULL, NULL, 0, NULL},

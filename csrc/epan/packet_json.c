@@ -1,10 +1,12 @@
-/* packet_json.c - Packet.to_json: the kept copy through engine/json_writer.c into a str.
+/* packet_json.c - Packet.to_json: the kept copy through engine/json_writer.c into a str; and what the command line
+ * prints for -T fields.
  *
  * All packets share one buffer (state->json), so the GIL stays with whoever writes. tshark's styles may have to ask
  * Wireshark how a value is written: the epan lock is taken first, which may let go of the GIL, and only then is the
  * packet's block looked at. */
 #include "state.h"
 
+#include "../engine/fields_writer.h"
 #include "../engine/library.h"
 
 static int
@@ -128,4 +130,86 @@ Packet_json_line(PyObject *op, PyObject *args)
     }
     const wp_text *out = &state_of_type(Py_TYPE(op))->json.out;
     return PyBytes_FromStringAndSize(out->data, (Py_ssize_t)out->used);
+}
+
+/* ---- -T fields ---- */
+
+const char field_pick__doc__[] =
+"_field_pick($module, name, /)\n--\n\n"
+"Helper for the command line: a field as Packet._fields_line wants it, 8 bytes. Raises FieldError.";
+
+PyObject *
+field_pick(PyObject *module, PyObject *name)
+{
+    field_ids ids;
+    wp_pick pick = {.kind = WP_PICK_TEXT};
+    if (!PyUnicode_Check(name) || PyUnicode_CompareWithASCIIString(name, "text") != 0) {
+        if (epan_start(state_of(module)) < 0 || field_names_find(state_of(module), name, &ids) < 0) {
+            return NULL;
+        }
+        pick = (wp_pick){.kind = WP_PICK_FIELD, .key = wp_field_more_of(wp_field_by_id(ids.ids[0]))->same_name};
+    }
+    return PyBytes_FromStringAndSize((const char *)&pick, sizeof pick);
+}
+
+const char field_is_plain__doc__[] =
+"_field_is_plain($module, name, /)\n--\n\n"
+"Helper for the command line: has every field of this name a value of its own? A protocol has only its line in the\n"
+"tree, and that is not made where only some fields are. Raises FieldError.";
+
+PyObject *
+field_is_plain(PyObject *module, PyObject *name)
+{
+    field_ids ids;
+    if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, "text") == 0) {
+        Py_RETURN_FALSE;
+    }
+    if (epan_start(state_of(module)) < 0 || field_names_find(state_of(module), name, &ids) < 0) {
+        return NULL;
+    }
+    bool plain = true;
+    for (size_t i = 0; i < ids.count; i++) {
+        plain = plain && wp_field_by_id(ids.ids[i])->kind != WP_PROTOCOL;
+    }
+    return PyBool_FromLong(plain);
+}
+
+const char Packet_fields_line__doc__[] =
+"_fields_line($self, picks, separator, aggregator, quote, occurrence, /)\n--\n\n"
+"Helper for the command line: the line of tshark -T fields, as bytes with a line end. picks is _field_pick()s one\n"
+"behind the other; or 8 bytes (0, 0) for nothing and (3, n) for a column. The others are one byte each.";
+
+PyObject *
+Packet_fields_line(PyObject *op, PyObject *args)
+{
+    Packet *self = (Packet *)op;
+    module_state *state = state_of_type(Py_TYPE(op));
+    const char *picks;
+    Py_ssize_t size;
+    wp_fields_options options;
+    wp_error error;
+    if (!PyArg_ParseTuple(args, "y#cccc:_fields_line", &picks, &size, &options.separator, &options.aggregator,
+                          &options.quote, &options.occurrence)
+        || packet_need_rest(self) < 0) {
+        return NULL;
+    }
+    wp_pick *aligned = PyMem_Malloc(size > 0 ? (size_t)size : 1);
+    if (aligned == NULL) {
+        return PyErr_NoMemory();
+    }
+    memcpy(aligned, picks, (size_t)size);
+    options.picks = aligned;
+    options.count = (size_t)size / sizeof *aligned;
+    epan_lock();
+    wp_text *out = &state->json.out;
+    wp_text_reset(out);
+    wp_status status = wp_fields_write_locked(self->block, &options, &state->json.scratch, out, &error);
+    wp_epan_unlock();
+    PyMem_Free(aligned);
+    wp_text_char(out, '\n');
+    if (status == WP_OK && out->failed) {
+        status = wp_fail(&error, WP_EMEMORY, "out of memory");
+    }
+    return status == WP_OK ? PyBytes_FromStringAndSize(out->data, (Py_ssize_t)out->used)
+                           : raise_status(state, status, &error, NULL);
 }

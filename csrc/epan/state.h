@@ -121,6 +121,12 @@ PyObject *Packet_to_json(PyObject *op, PyObject *args, PyObject *kwargs);
 extern const char Packet_to_json__doc__[];
 PyObject *Packet_json_line(PyObject *op, PyObject *args);
 extern const char Packet_json_line__doc__[];
+PyObject *Packet_fields_line(PyObject *op, PyObject *args);
+extern const char Packet_fields_line__doc__[];
+PyObject *field_pick(PyObject *module, PyObject *name);   /* a function of the module */
+extern const char field_pick__doc__[];
+PyObject *field_is_plain(PyObject *module, PyObject *name);
+extern const char field_is_plain__doc__[];
 
 /* ---- field.c ---- */
 
