@@ -673,6 +673,12 @@ wp_slot_tree(const wp_slot *slot)
     return slot->session->tree ? slot->edt->tree : NULL;
 }
 
+void *
+wp_slot_edt(wp_slot *slot)
+{
+    return slot->edt;
+}
+
 bool
 wp_session_is_eager(const wp_session *session)
 {

@@ -58,6 +58,7 @@ uint32_t wp_session_frames(const wp_session *session);
 wp_slot *wp_session_slot(wp_session *session, unsigned slot);
 const wp_frame *wp_slot_frame(const wp_slot *slot);
 const uint8_t *wp_slot_bytes(wp_slot *slot);   /* the frame's captured bytes, borrowed */
+void *wp_slot_edt(wp_slot *slot);              /* the live epan_dissect_t, borrowed; to be read with the lock held */
 
 /* The root of the live tree (a proto_node, see cursor.h), to be read with the lock held; NULL where only some fields
  * were built. */
