@@ -10,7 +10,7 @@ typedef struct {
     uint32_t captured_length;   /* bytes here */
     uint32_t length;            /* bytes on the wire */
     int64_t seconds;            /* since the epoch, UTC */
-    int32_t nanoseconds;        /* 0 to 999,999,999 */
+    int32_t nanoseconds;        /* 0 to 999,999,999; -1: nobody knows when it was */
     int linktype;               /* libpcap's DLT_* number; -1 where only libwiretap knows what it is */
     uint32_t interface_id;      /* 0 where there is one interface */
     void *native;               /* borrowed; source_file's own record (wiretap's), else NULL */

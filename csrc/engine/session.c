@@ -34,7 +34,7 @@ struct wp_slot {
 
 struct wp_session {
     epan_t *epan;                      /* owned */
-    wp_source *source;                 /* owned */
+    wp_source *source;                 /* owned; NULL: frames are handed in */
     wp_source_file *file;              /* the same as source, or NULL */
     struct packet_provider_data provider;
     wp_slot slots[WP_SLOTS];
@@ -45,6 +45,7 @@ struct wp_session {
     GArray *wanted_list;               /* owned; the same as a list, for priming */
     wp_resolution resolution, resolution_before;
     uint64_t skip;
+    uint64_t reset_after, since_reset; /* frames; 0: no resets */
     uint32_t count;                    /* frames read */
     uint32_t total;                    /* frames that the first of two passes kept */
     guint32 cumulative_bytes;
@@ -260,6 +261,34 @@ describe_frame(wp_slot *slot)
     };
 }
 
+/* ---- a new conversation state ---- */
+
+static bool
+reset_is_due(const wp_session *session)
+{
+    return session->reset_after > 0 && session->since_reset >= session->reset_after;
+}
+
+/* All that epan remembers goes, as with tshark -M; frame numbers and reference times go on. No slot is in use. What a
+ * pcapng file said of names and keys so far is told again. */
+static void
+reset_locked(wp_session *session)
+{
+    for (unsigned i = 0; i < WP_SLOTS; i++) {
+        close_slot_locked(&session->slots[i]);
+        memset(&session->slots[i], 0, sizeof session->slots[i]);
+    }
+    epan_free(session->epan);
+    session->epan = epan_new(&session->provider, &provider_functions);
+    for (unsigned i = 0; i < WP_SLOTS; i++) {
+        open_slot_locked(session, &session->slots[i]);
+    }
+    if (session->provider.file != NULL) {
+        file_opened_locked(session->provider.file, session);
+    }
+    session->since_reset = 0;
+}
+
 /* ---- one frame ---- */
 
 static void
@@ -472,11 +501,24 @@ read_record(wp_session *session, wp_slot *slot, wp_error *error)
     return status;
 }
 
+/* The caller has copied what it wants of the slots (wp_session_is_eager). */
+static void
+make_room(wp_session *session, wp_slot *slot)
+{
+    wp_epan_lock();
+    clear_slot_locked(slot);
+    if (reset_is_due(session)) {
+        reset_locked(session);
+    }
+    wp_epan_unlock();
+}
+
 wp_status
 wp_session_next(wp_session *session, unsigned which, wp_error *error)
 {
     wp_slot *slot = &session->slots[which];
     struct timespec limit = {0, 0};
+    make_room(session, slot);
     if (session->two_pass && !session->first_pass_done) {
         wp_status status = first_pass(session);
         if (status != WP_OK) {
@@ -494,13 +536,78 @@ wp_session_next(wp_session *session, unsigned which, wp_error *error)
         wp_epan_lock();
         const bool passed = dissect_locked(session, slot);
         wp_epan_unlock();
+        session->since_reset++;
         if (passed) {
             return WP_OK;
         }
-        if (is_late(&limit)) {
+        if (is_late(&limit) || reset_is_due(session)) {
             return WP_AGAIN;
         }
     }
+}
+
+/* ---- frames that are handed in ---- */
+
+static dissector_handle_t handed_in_dissector;   /* where dissect_handed_in goes on; guarded by the epan lock */
+
+/* Stands in for a link type's dissector. Those get a pseudo header, which another dissector would misread. */
+static int
+dissect_handed_in(tvbuff_t *tvb, packet_info *pinfo, proto_tree *tree, void *data)
+{
+    (void)data;
+    return call_dissector_with_data(handed_in_dissector, tvb, pinfo, tree, NULL);
+}
+
+static bool
+dissect_at_locked(wp_session *session, wp_slot *slot, const char *dissector)
+{
+    static const char table[] = "wtap_encap";
+    static dissector_handle_t stand_in;   /* once per process, as dissectors are */
+    if (stand_in == NULL) {
+        stand_in = create_dissector_handle(dissect_handed_in, -1);
+    }
+    dissector_handle_t before = dissector_get_uint_handle(find_dissector_table(table), WTAP_ENCAP_USER15);
+    handed_in_dissector = find_dissector(dissector);
+    dissector_change_uint(table, WTAP_ENCAP_USER15, stand_in);
+    const bool passed = dissect_locked(session, slot);
+    dissector_change_uint(table, WTAP_ENCAP_USER15, before);
+    return passed;
+}
+
+static wp_status
+take_handed_in(wp_slot *slot, const wp_record *record, const char *dissector, wp_error *error)
+{
+    wp_record taken = *record;
+    if (dissector != NULL) {
+        enum { DLT_USER15 = 162 };
+        wp_epan_lock();
+        const bool known = find_dissector(dissector) != NULL;
+        wp_epan_unlock();
+        if (!known) {
+            return wp_fail(error, WP_EVALUE, "no dissector is called '%.200s'", dissector);
+        }
+        taken.linktype = DLT_USER15;
+    }
+    return take_record(slot, &taken, error);
+}
+
+wp_status
+wp_session_dissect(wp_session *session, unsigned which, const wp_record *record, const char *dissector,
+                   wp_error *error)
+{
+    wp_slot *slot = &session->slots[which];
+    make_room(session, slot);
+    wp_status status = take_handed_in(slot, record, dissector, error);
+    if (status != WP_OK) {
+        return status;
+    }
+    frame_data_init(&slot->own_frame, ++session->count, &slot->record.rec, 0, session->cumulative_bytes);
+    slot->frame = &slot->own_frame;
+    wp_epan_lock();
+    const bool passed = dissector == NULL ? dissect_locked(session, slot) : dissect_at_locked(session, slot, dissector);
+    wp_epan_unlock();
+    session->since_reset++;
+    return passed ? WP_OK : WP_AGAIN;
 }
 
 void
@@ -588,7 +695,9 @@ wp_session_open(const wp_session_options *options, wp_source *source, wp_source_
     *out = NULL;
     wp_session *session = calloc(1, sizeof *session);
     if (session == NULL) {
-        source->vtable->free(source);
+        if (source != NULL) {
+            source->vtable->free(source);
+        }
         return wp_fail(error, WP_EMEMORY, "out of memory");
     }
     session->source = source;
@@ -597,6 +706,7 @@ wp_session_open(const wp_session_options *options, wp_source *source, wp_source_
     session->columns = options->columns;
     session->tree = options->tree;
     session->skip = options->skip;
+    session->reset_after = options->reset_after;
     wp_epan_lock();
     wp_status status = open_locked(session, options, error);
     if (status != WP_OK) {
@@ -630,9 +740,11 @@ wp_session_free_locked(void *session_)
         g_array_free(session->wanted_list, TRUE);
     }
     free(session->wanted);
-    atomic_store(&source_is_closing, true);
-    session->source->vtable->free(session->source);
-    atomic_store(&source_is_closing, false);
+    if (session->source != NULL) {
+        atomic_store(&source_is_closing, true);
+        session->source->vtable->free(session->source);
+        atomic_store(&source_is_closing, false);
+    }
     if (session->ready) {
         wp_resolution_set_locked(session->resolution_before);
         set_resolution_synchrony(FALSE);
@@ -682,7 +794,7 @@ wp_slot_edt(wp_slot *slot)
 bool
 wp_session_is_eager(const wp_session *session)
 {
-    return (session->resolution & WP_RESOLVE_NETWORK) != 0;
+    return (session->resolution & WP_RESOLVE_NETWORK) != 0 || reset_is_due(session);
 }
 
 wp_status

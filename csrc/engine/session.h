@@ -27,6 +27,7 @@ typedef struct {
     const uint32_t *fields;       /* borrowed during the call: ids to build where !tree */
     uint32_t field_count;
     uint64_t skip;                /* leave out this many frames at the start */
+    uint64_t reset_after;         /* forget all conversations after this many frames; 0: never */
     wp_resolution resolution;
 } wp_session_options;
 
@@ -34,9 +35,9 @@ typedef struct {
 wp_resolution wp_resolution_set_locked(wp_resolution resolution);
 wp_resolution wp_resolution_now_locked(void);
 
-/* Takes the place and starts a session that reads from `source`, which it owns from now on, also on failure.
- * `file` is the same source where it is a file, else NULL. Takes the lock itself. On WP_EFILTER error->frame is 0 for
- * the display filter and 1 for the read filter. */
+/* Takes the place and starts a session that reads from `source`, which it owns from now on, also on failure; NULL
+ * where frames are only handed in by wp_session_dissect. `file` is the same source where it is a file, else NULL.
+ * Takes the lock itself. On WP_EFILTER error->frame is 0 for the display filter and 1 for the read filter. */
 wp_status wp_session_open(const wp_session_options *options, wp_source *source, wp_source_file *file,
                           wp_session **session, wp_error *error);
 
@@ -46,6 +47,11 @@ void wp_session_free_locked(void *session);
 /* Reads and dissects until a frame passes the filter, into this slot, whose frame before dies. Lock not held; takes
  * it per frame. WP_AGAIN about every 50 ms without a result, so that the caller can look at signals. */
 wp_status wp_session_next(wp_session *session, unsigned slot, wp_error *error);
+
+/* Dissects one record from elsewhere as the next frame, into this slot: WP_OK; WP_AGAIN where a filter or `skip` leaves
+ * it out. It starts at the dissector of this name, or at that of its link type where the name is NULL. Lock not held. */
+wp_status wp_session_dissect(wp_session *session, unsigned slot, const wp_record *record, const char *dissector,
+                             wp_error *error);
 
 /* Any thread: makes a next() that waits return soon. */
 void wp_session_wake(wp_session *session);
@@ -64,7 +70,8 @@ void *wp_slot_edt(wp_slot *slot);              /* the live epan_dissect_t, borro
  * were built. */
 const void *wp_slot_tree(const wp_slot *slot);
 
-/* Is a copy needed before the next frame is dissected, because what is learnt from it could change this one? */
+/* Must every slot be copied before the next frame is dissected: because what is learnt from it could change this one,
+ * or because all state is given up before it? */
 bool wp_session_is_eager(const wp_session *session);
 
 wp_status wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error);

@@ -324,9 +324,9 @@ wsc_record_synthesize(wsc_record *r, int encap, const uint8_t *bytes, uint32_t c
     r->rec.rec_type = REC_TYPE_PACKET;
     Buffer *buffer = &r->buffer;
 #endif
-    r->rec.presence_flags = WTAP_HAS_TS | WTAP_HAS_CAP_LEN;
+    r->rec.presence_flags = (nanoseconds < 0 ? 0 : WTAP_HAS_TS) | WTAP_HAS_CAP_LEN;
     r->rec.ts.secs = (time_t)seconds;
-    r->rec.ts.nsecs = nanoseconds;
+    r->rec.ts.nsecs = nanoseconds < 0 ? 0 : nanoseconds;
     r->rec.tsprec = WTAP_TSPREC_NSEC;
     memset(&r->rec.rec_header.packet_header, 0, sizeof r->rec.rec_header.packet_header);
     r->rec.rec_header.packet_header.caplen = captured;

@@ -144,6 +144,11 @@ wp_slot *dissector_slot(Dissector *dissector, unsigned slot);
 /* The packet no longer needs its slot. */
 void dissector_release(Dissector *dissector, unsigned slot);
 
+/* ---- nearest.c ---- */
+
+/* Raises class(f"{what} 'name'; did you mean ...?") with the names nearest to it, of a list of str. */
+void raise_unknown_name(PyObject *class, const char *what, PyObject *name, PyObject *names);
+
 /* ---- small help ---- */
 
 static inline PyObject *
