@@ -79,11 +79,11 @@ frame_time(struct packet_provider_data *provider, guint32 number)
     const frame_data *known[] = {provider->first, provider->previous_displayed, provider->previous_captured};
     for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
         if (known[i] != NULL && known[i]->num == number) {
-            return known[i]->has_ts ? &known[i]->abs_ts : NULL;
+            return &known[i]->abs_ts;   /* zero where nobody knows, as in tshark */
         }
     }
     const frame_data *found = provider->frames == NULL ? NULL : frame_data_sequence_find(provider->frames, number);
-    return found != NULL && found->has_ts ? &found->abs_ts : NULL;
+    return found != NULL ? &found->abs_ts : NULL;
 }
 
 static wtap_block_t
@@ -584,7 +584,7 @@ take_handed_in(wp_slot *slot, const wp_record *record, const char *dissector, wp
         const bool known = find_dissector(dissector) != NULL;
         wp_epan_unlock();
         if (!known) {
-            return wp_fail(error, WP_EVALUE, "no dissector is called '%.200s'", dissector);
+            return wp_fail(error, WP_EFIELD, "no dissector is called '%.200s'", dissector);
         }
         taken.linktype = DLT_USER15;
     }

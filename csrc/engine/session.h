@@ -49,7 +49,8 @@ void wp_session_free_locked(void *session);
 wp_status wp_session_next(wp_session *session, unsigned slot, wp_error *error);
 
 /* Dissects one record from elsewhere as the next frame, into this slot: WP_OK; WP_AGAIN where a filter or `skip` leaves
- * it out. It starts at the dissector of this name, or at that of its link type where the name is NULL. Lock not held. */
+ * it out; WP_EFIELD for an unknown name. It starts at the dissector of this name, or at that of its link type where the
+ * name is NULL. Lock not held. */
 wp_status wp_session_dissect(wp_session *session, unsigned slot, const wp_record *record, const char *dissector,
                              wp_error *error);
 

@@ -33,11 +33,14 @@
 #include <epan/frame_data_sequence.h>
 #include <epan/ftypes/ftypes.h>
 #include <epan/packet.h>
+#include <epan/prefs-int.h>
 #include <epan/prefs.h>
 #include <epan/proto.h>
 #include <epan/secrets.h>
 #include <epan/timestamp.h>
 #include <epan/tvbuff.h>
+#include <epan/uat-int.h>
+#include <epan/uat.h>
 #include <wiretap/pcap-encap.h>
 #include <wiretap/wtap.h>
 #include <wsutil/filesystem.h>

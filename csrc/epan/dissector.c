@@ -8,16 +8,22 @@
 #include <unistd.h>
 
 #include "../engine/library.h"
+#include "../engine/source_borrowed.h"
+#include "registry_lists.h"
+#include "source_python.h"
 
 struct Dissector {
     PyObject_HEAD
     wp_session *session;            /* owned; NULL once closed or at its end */
     PyThread_type_lock gate;        /* owned */
-    PyObject *source;               /* owned: as it was given */
+    PyObject *source;               /* owned: as it was given; None for frames that are handed in */
+    python_source items;            /* of a queue or an iterable */
+    PyObject *lent;                 /* owned: the capsule of a Capturer's source, which the session reads */
     Packet *live[WP_SLOTS];         /* borrowed: whose tree is in the slot; NULL where nobody's is */
     unsigned next_slot;
     uint64_t limit;                 /* Packets to return; UINT64_MAX: all */
     uint64_t returned;
+    bool two_pass;
     bool closed;                    /* by close(): then next() raises ValueError, not StopIteration */
     bool forked;                    /* the session stayed in the parent */
 };
@@ -102,6 +108,7 @@ end_session(Dissector *self)
     wp_session_free_locked(session);
     wp_epan_unlock();
     Py_END_ALLOW_THREADS
+    Py_CLEAR(self->lent);   /* the Capturer can be read by others again */
     PyErr_Restore(type, value, traceback);
 }
 
@@ -212,9 +219,10 @@ new_packet(Dissector *self)
     return packet;
 }
 
-/* One try. Gate held. A Packet; or NULL with an exception, at the end without; or NULL with *again. */
+/* One try, with the record that was fetched or, where it is NULL, from the session's own source. Gate held. A Packet;
+ * or NULL with an exception, at the end without; or NULL with *again. */
 static PyObject *
-try_next(Dissector *self, bool *again)
+try_next(Dissector *self, const wp_record *record, bool *again)
 {
     wp_error error;
     wp_status status;
@@ -225,7 +233,8 @@ try_next(Dissector *self, bool *again)
     wp_session *session = self->session;
     const unsigned slot = self->next_slot;
     Py_BEGIN_ALLOW_THREADS
-    status = wp_session_next(session, slot, &error);
+    status = record != NULL ? wp_session_dissect(session, slot, record, NULL, &error)
+                            : wp_session_next(session, slot, &error);
     Py_END_ALLOW_THREADS
     if (status == WP_OK) {
         return new_packet(self);
@@ -241,21 +250,149 @@ try_next(Dissector *self, bool *again)
     return NULL;
 }
 
+static bool
+has_items(const Dissector *self)
+{
+    return self->items.get != NULL || self->items.iterator != NULL;
+}
+
+/* What comes next from a queue or an iterable, waited for outside the gate: 1, 0 at the end, -1 raised. */
+static int
+fetch(Dissector *self, python_record *next)
+{
+    if (enter_gate(self) < 0) {
+        return -1;
+    }
+    int result = is_over(self) == 0 ? 1 : PyErr_Occurred() ? -1 : 0;   /* after the last one nothing is waited for */
+    leave_gate(self);
+    if (result == 1) {
+        result = python_source_next(&self->items, next);
+    }
+    if (result != 0 || enter_gate(self) < 0) {
+        return result;
+    }
+    end_session(self);
+    leave_gate(self);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 static PyObject *
 Dissector_next(PyObject *op)
 {
     Dissector *self = (Dissector *)op;
     module_state *state = state_of_type(Py_TYPE(op));
-    PyObject *packet;
-    bool again;
+    PyObject *packet = NULL;
+    bool again = false;
+    if (self->source == Py_None) {
+        PyErr_SetString(PyExc_ValueError, "this Dissector has no source to iterate over: hand it frames with dissect()");
+        return NULL;
+    }
     do {
-        if (PyErr_CheckSignals() < 0 || enter_gate(self) < 0) {
+        python_record next = {0};
+        const bool fetched = has_items(self);
+        if (PyErr_CheckSignals() < 0 || (fetched && fetch(self, &next) <= 0)) {
             return NULL;
         }
-        packet = try_next(self, &again);
-        leave_gate(self);
+        if (enter_gate(self) == 0) {
+            packet = try_next(self, fetched ? &next.record : NULL, &again);
+            leave_gate(self);
+        } else {
+            again = false;
+        }
+        python_record_release(&next);
         epan_drain_log(state);
     } while (again);
+    return packet;
+}
+
+/* ---- one frame ---- */
+
+static void
+raise_unknown_dissector(PyObject *name)
+{
+    PyObject *names = registry_names(WP_NAME_DISSECTOR);
+    if (names != NULL) {
+        raise_unknown_name(PyExc_ValueError, "no dissector is called", name, names);
+    }
+    Py_XDECREF(names);
+}
+
+/* Gate held. A Packet, None where a filter leaves the frame out, or NULL with an exception. */
+static PyObject *
+dissect_given(Dissector *self, const wp_record *record, PyObject *dissector)
+{
+    const char *name = dissector == Py_None ? NULL : PyUnicode_AsUTF8(dissector);
+    wp_error error;
+    wp_status status;
+    if (self->session == NULL) {
+        if (is_over(self) >= 0) {
+            PyErr_SetString(PyExc_ValueError, "the Dissector is at its end");
+        }
+        return NULL;
+    }
+    if (self->closed || vacate_for_next(self) < 0) {
+        return self->closed ? PyErr_Format(PyExc_ValueError, "the Dissector is closed") : NULL;
+    }
+    wp_session *session = self->session;
+    const unsigned slot = self->next_slot;
+    Py_BEGIN_ALLOW_THREADS
+    status = wp_session_dissect(session, slot, record, name, &error);
+    Py_END_ALLOW_THREADS
+    if (status == WP_OK) {
+        return new_packet(self);
+    }
+    if (status == WP_AGAIN) {
+        Py_RETURN_NONE;
+    }
+    if (status == WP_EFIELD) {
+        raise_unknown_dissector(dissector);
+    } else {
+        raise_status(state_of_type(Py_TYPE(self)), status, &error, NULL);
+    }
+    return NULL;
+}
+
+PyDoc_STRVAR(Dissector_dissect__doc__,
+"dissect($self, data, /, *, time=None, time_ns=None, length=None, linktype='EN10MB', dissector=None)\n--\n\n"
+"Dissect one frame now and return its Packet; None where the display filter does not match it.\n\n"
+"data       the frame: bytes, or anything like them\n"
+"time       when it was captured: an aware datetime, or seconds since the epoch; None leaves it unknown\n"
+"time_ns    the same as an int of nanoseconds\n"
+"length     its bytes on the wire, where data was cut short\n"
+"linktype   what it starts with: libpcap's name or number\n"
+"dissector  start at this dissector instead ('sip', 'nas-5gs'): then data is a payload\n\n"
+"Frames count on from those before, and what they say is remembered: TCP streams are reassembled.");
+
+static PyObject *
+Dissector_dissect(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"", "time", "time_ns", "length", "linktype", "dissector", NULL};
+    Dissector *self = (Dissector *)op;
+    PyObject *data, *time = Py_None, *time_ns = Py_None, *length = Py_None, *given = Py_None, *dissector = Py_None;
+    PyObject *packet = NULL;
+    python_record frame = {0};
+    int linktype = 1;   /* EN10MB */
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOOOO:dissect", names, &data, &time, &time_ns, &length, &given,
+                                     &dissector)
+        || linktype_from_python(given, &linktype) < 0) {
+        return NULL;
+    }
+    if (dissector != Py_None && (!PyUnicode_Check(dissector) || given != Py_None)) {
+        PyErr_SetString(PyUnicode_Check(dissector) ? PyExc_ValueError : PyExc_TypeError,
+                        PyUnicode_Check(dissector) ? "give linktype or dissector, not both" : "dissector must be str or None");
+        return NULL;
+    }
+    if (self->two_pass) {
+        PyErr_SetString(PyExc_ValueError, "with two_pass all frames come from the file");
+        return NULL;
+    }
+    if (python_record_from_bytes(&frame, data, linktype) == 0
+        && python_record_set_facts(&frame.record, time, time_ns, length) == 0 && enter_gate(self) == 0) {
+        packet = dissect_given(self, &frame.record, dissector);
+        leave_gate(self);
+    }
+    python_record_release(&frame);
+    epan_drain_log(state_of_type(Py_TYPE(op)));
     return packet;
 }
 
@@ -264,7 +401,8 @@ Dissector_next(PyObject *op)
 typedef struct {
     PyObject *source, *fields, *name_resolution;   /* borrowed */
     PyObject *display_filter, *read_filter;        /* borrowed: str or None */
-    PyObject *count;                               /* borrowed: int or None */
+    PyObject *count, *reset_after;                 /* borrowed: int or None */
+    PyObject *linktype;                            /* borrowed: str, int or None */
     int two_pass;
     long long skip;
 } open_arguments;
@@ -340,22 +478,22 @@ get_resolution(PyObject *given, wp_resolution *bits)
     return result;
 }
 
+/* An int of at least `least`, or None, which leaves *number as it is. */
 static int
-get_limit(PyObject *count, uint64_t *limit)
+get_number(PyObject *given, const char *name, long long least, uint64_t *number)
 {
-    *limit = UINT64_MAX;
-    if (count == Py_None) {
+    if (given == Py_None) {
         return 0;
     }
-    const long long value = PyLong_AsLongLong(count);
+    const long long value = PyLong_AsLongLong(given);
     if (value == -1 && PyErr_Occurred()) {
         return -1;
     }
-    if (value < 0) {
-        PyErr_SetString(PyExc_ValueError, "count must not be negative");
+    if (value < least) {
+        PyErr_Format(PyExc_ValueError, least == 0 ? "%s must not be negative" : "%s must be 1 or more", name);
         return -1;
     }
-    *limit = (uint64_t)value;
+    *number = (uint64_t)value;
     return 0;
 }
 
@@ -368,6 +506,10 @@ check_arguments(const open_arguments *given)
     }
     if (given->read_filter != Py_None && !given->two_pass) {
         PyErr_SetString(PyExc_ValueError, "read_filter is the filter of the first of two passes: it needs two_pass=True");
+        return -1;
+    }
+    if (given->two_pass && given->reset_after != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "reset_after forgets what two_pass is for: give one of them");
         return -1;
     }
     return 0;
@@ -386,6 +528,7 @@ get_options(module_state *state, const open_arguments *given, wp_session_options
     if (check_arguments(given) < 0
         || filter_text(given->display_filter, "display_filter", &options->display_filter) < 0
         || filter_text(given->read_filter, "read_filter", &options->read_filter) < 0
+        || get_number(given->reset_after, "reset_after", 1, &options->reset_after) < 0
         || get_resolution(given->name_resolution, &options->resolution) < 0) {
         return -1;
     }
@@ -419,8 +562,73 @@ raise_filter_error(module_state *state, const open_arguments *given, wp_error *e
     raise_status(state, WP_EFILTER, &shown, filter);
 }
 
+/* ---- the source ---- */
+
+/* A Capturer's own source, lent to the session. */
 static int
-open_session(Dissector *self, const open_arguments *given, PyObject *path)
+borrow_source(Dissector *self, PyObject *source, wp_source **borrowed)
+{
+    self->lent = PyObject_CallMethod(source, "_source_capsule", NULL);
+    wp_source *inner = self->lent == NULL ? NULL : PyCapsule_GetPointer(self->lent, WP_SOURCE_CAPSULE);
+    if (inner == NULL) {
+        return -1;
+    }
+    *borrowed = wp_source_borrow(inner);
+    if (*borrowed == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+/* One of: *path, a new bytes object; *borrowed; self->items; or none of them for source None. Raises: -1. */
+static int
+find_source(Dissector *self, const open_arguments *given, PyObject **path, wp_source **borrowed)
+{
+    PyObject *source = given->source;
+    int is_items = 0;
+    self->items.linktype = -1;
+    if (PyUnicode_Check(source) || PyBytes_Check(source) || PyObject_HasAttrString(source, "__fspath__")) {
+        if (!PyUnicode_FSConverter(source, path)) {
+            return -1;
+        }
+    } else if (PyObject_HasAttrString(source, "_source_capsule")) {
+        if (borrow_source(self, source, borrowed) < 0) {
+            return -1;
+        }
+    } else if (source != Py_None && (is_items = python_source_open(&self->items, source)) <= 0) {
+        if (is_items == 0) {
+            PyErr_Format(PyExc_TypeError, "Dissector reads a path, a Capturer, a queue or an iterable, not %.100s",
+                         Py_TYPE(source)->tp_name);
+        }
+        return -1;
+    }
+    if (given->linktype != Py_None && !is_items) {
+        PyErr_SetString(PyExc_ValueError, "linktype is for plain bytes out of a queue or an iterable");
+        return -1;
+    }
+    if (given->two_pass && *path == NULL) {
+        PyErr_SetString(PyExc_ValueError, "two_pass needs a capture file, which can be read twice");
+        return -1;
+    }
+    return linktype_from_python(given->linktype, &self->items.linktype);
+}
+
+/* Takes over `source`. No GIL. */
+static wp_status
+open_engine(Dissector *self, const wp_session_options *options, const char *path, wp_source *source, wp_error *error)
+{
+    wp_source_file *file = NULL;
+    wp_status status = WP_OK;
+    if (path != NULL && (status = wp_source_file_open(path, options->two_pass, &file, error)) == WP_OK) {
+        source = wp_source_file_as_source(file);
+    }
+    return status == WP_OK ? wp_session_open(options, source, file, &self->session, error) : status;
+}
+
+/* Takes over `source`, also on failure. */
+static int
+open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_source *source)
 {
     module_state *state = state_of_type(Py_TYPE(self));
     wp_session_options options;
@@ -428,16 +636,15 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path)
     wp_error error;
     if (get_options(state, given, &options, &ids) < 0) {
         free(ids);
+        if (source != NULL) {
+            source->vtable->free(source);
+        }
         return -1;
     }
-    const char *name = PyBytes_AS_STRING(path);
-    wp_source_file *file = NULL;
+    const char *name = path == NULL ? NULL : PyBytes_AS_STRING(path);
     wp_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = wp_source_file_open(name, options.two_pass, &file, &error);
-    if (status == WP_OK) {
-        status = wp_session_open(&options, wp_source_file_as_source(file), file, &self->session, &error);
-    }
+    status = open_engine(self, &options, name, source, &error);
     Py_END_ALLOW_THREADS
     free(ids);
     if (status == WP_EFILTER) {
@@ -451,47 +658,53 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path)
     return status == WP_OK ? 0 : -1;
 }
 
+static int
+fill(Dissector *self, const open_arguments *given)
+{
+    module_state *state = state_of_type(Py_TYPE(self));
+    PyObject *path = NULL;
+    wp_source *borrowed = NULL;
+    int result = -1;
+    Py_INCREF(given->source);
+    self->source = given->source;
+    self->two_pass = given->two_pass != 0;
+    self->limit = UINT64_MAX;
+    self->gate = PyThread_allocate_lock();
+    if (self->gate == NULL) {
+        PyErr_NoMemory();
+    } else if (get_number(given->count, "count", 0, &self->limit) == 0 && epan_start(state) == 0
+               && find_source(self, given, &path, &borrowed) == 0) {
+        result = open_session(self, given, path, borrowed);
+        borrowed = NULL;
+    }
+    if (borrowed != NULL) {
+        borrowed->vtable->free(borrowed);
+    }
+    Py_XDECREF(path);
+    return result;
+}
+
 static PyObject *
 Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"source", "display_filter", "fields", "two_pass", "read_filter", "skip", "count",
-                            "name_resolution", NULL};
+                            "name_resolution", "linktype", "reset_after", NULL};
     open_arguments given = {
-        .fields = Py_None, .display_filter = Py_None, .read_filter = Py_None, .count = Py_None,
+        .source = Py_None, .fields = Py_None, .display_filter = Py_None, .read_filter = Py_None, .count = Py_None,
+        .linktype = Py_None, .reset_after = Py_None,
     };
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|$OOpOLOO:Dissector", names, &given.source, &given.display_filter,
-                                     &given.fields, &given.two_pass, &given.read_filter, &given.skip, &given.count,
-                                     &given.name_resolution)) {
-        return NULL;
-    }
-    module_state *state = state_of_type(type);
-    PyObject *path = NULL;
-    if (!PyUnicode_FSConverter(given.source, &path)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOpOLOOOO:Dissector", names, &given.source,
+                                     &given.display_filter, &given.fields, &given.two_pass, &given.read_filter,
+                                     &given.skip, &given.count, &given.name_resolution, &given.linktype,
+                                     &given.reset_after)) {
         return NULL;
     }
     Dissector *self = (Dissector *)type->tp_alloc(type, 0);
-    if (self == NULL) {
-        goto failed;
+    if (self != NULL && fill(self, &given) < 0) {
+        Py_CLEAR(self);
     }
-    Py_INCREF(given.source);
-    self->source = given.source;
-    self->gate = PyThread_allocate_lock();
-    if (self->gate == NULL) {
-        PyErr_NoMemory();
-        goto failed;
-    }
-    if (get_limit(given.count, &self->limit) < 0 || epan_start(state) < 0 || open_session(self, &given, path) < 0) {
-        goto failed;
-    }
-    epan_drain_log(state);
-    Py_DECREF(path);
+    epan_drain_log(state_of_type(type));
     return (PyObject *)self;
-
-failed:
-    epan_drain_log(state);
-    Py_XDECREF(path);
-    Py_XDECREF(self);
-    return NULL;
 }
 
 static int
@@ -499,14 +712,25 @@ Dissector_traverse(PyObject *op, visitproc visit, void *arg)
 {
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(((Dissector *)op)->source);
-    return 0;
+    Py_VISIT(((Dissector *)op)->lent);
+    return python_source_traverse(&((Dissector *)op)->items, visit, arg);
 }
 
 static int
 Dissector_clear(PyObject *op)
 {
     Py_CLEAR(((Dissector *)op)->source);
+    python_source_clear(&((Dissector *)op)->items);
     return 0;
+}
+
+/* The session may be freed later than now, but a lent source goes back to its owner now: only a session that is about
+ * to be freed is left, and it does not read any more. Its shell of the source is its own. */
+static void
+retire(Dissector *self)
+{
+    wp_epan_retire(self->session, wp_session_free_locked);
+    self->session = NULL;
 }
 
 /* Runs inside any allocation, so it must not wait for the lock: the session may be freed a little later. */
@@ -523,9 +747,10 @@ Dissector_dealloc(PyObject *op)
         if (open_dissector == self) {
             open_dissector = NULL;
         }
-        wp_epan_retire(self->session, wp_session_free_locked);
+        retire(self);
         PyErr_Restore(exception_type, value, traceback);
     }
+    Py_CLEAR(self->lent);
     if (self->gate != NULL) {
         PyThread_free_lock(self->gate);
     }
@@ -581,6 +806,7 @@ Dissector_repr(PyObject *op)
 
 static PyMethodDef Dissector_methods[] = {
     {"close", Dissector_close, METH_NOARGS, Dissector_close__doc__},
+    {"dissect", (PyCFunction)(void (*)(void))Dissector_dissect, METH_VARARGS | METH_KEYWORDS, Dissector_dissect__doc__},
     {"__enter__", Dissector_enter, METH_NOARGS, Dissector_enter__doc__},
     {"__exit__", Dissector_exit, METH_VARARGS, Dissector_exit__doc__},
     {NULL, NULL, 0, NULL},
@@ -593,17 +819,21 @@ static PyGetSetDef Dissector_getset[] = {
 };
 
 PyDoc_STRVAR(Dissector__doc__,
-"Dissector(source, *, display_filter=None, fields=None, two_pass=False, read_filter=None, skip=0, count=None,\n"
-"          name_resolution=('mac',))\n--\n\n"
+"Dissector(source=None, *, display_filter=None, fields=None, two_pass=False, read_filter=None, skip=0, count=None,\n"
+"          name_resolution=('mac',), linktype=None, reset_after=None)\n--\n\n"
 "An iterator of the Packets of a capture, and a context manager.\n\n"
 "source           path of a capture file in any format that Wireshark reads, compressed or not;\n"
-"                 '-' is standard input, and named pipes give packets as they come\n"
+"                 '-' is standard input, and named pipes give packets as they come;\n"
+"                 a Capturer; a queue or an iterable of RawPacket, (header, bytes) or bytes;\n"
+"                 None for frames that are handed to dissect()\n"
 "display_filter   only frames that match are returned; the others still build state\n"
 "fields           names or patterns ('tcp.*'): only these fields are extracted, flat; much faster\n"
 "two_pass         a first pass over the whole file, so that fields that point forward are there (tshark -2)\n"
 "read_filter      with two_pass, the filter of the first pass (tshark -R)\n"
 "skip, count      leave out the first skip frames; stop after count were returned\n"
-"name_resolution  any of 'mac', 'network', 'transport', 'vlan', 'maxmind', 'dns'; () for none\n\n"
+"name_resolution  any of 'mac', 'network', 'transport', 'vlan', 'maxmind', 'dns'; () for none\n"
+"linktype         what plain bytes start with: libpcap's name or number\n"
+"reset_after      forget all conversations after so many frames, to run for days (tshark -M)\n\n"
 "Raises FileError, FilterError, FieldError; SessionError while another Dissector is open in this process.\n"
 "A file that is cut short raises FileError after its last whole frame.");
 

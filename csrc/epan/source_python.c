@@ -193,6 +193,30 @@ set_length(wp_record *record, long long length)
     return 0;
 }
 
+int
+python_record_set_facts(wp_record *record, PyObject *time, PyObject *time_ns, PyObject *length)
+{
+    if (time != Py_None && time_ns != Py_None) {
+        PyErr_SetString(PyExc_ValueError, "give time or time_ns, not both");
+        return -1;
+    }
+    if (python_record_set_time(record, time) < 0) {
+        return -1;
+    }
+    if (time_ns != Py_None) {
+        const long long value = PyLong_AsLongLong(time_ns);
+        if (value == -1 && PyErr_Occurred()) {
+            return -1;
+        }
+        python_record_set_time_ns(record, value);
+    }
+    if (length != Py_None) {
+        const long long value = PyLong_AsLongLong(length);
+        return (value == -1 && PyErr_Occurred()) || set_length(record, value) < 0 ? -1 : 0;
+    }
+    return 0;
+}
+
 /* A RawPacket, a PacketHeader, a Packet: time_ns, length, linktype. 1, 0: it is none, -1. */
 static int
 read_own_header(wp_record *record, PyObject *header)

@@ -36,6 +36,8 @@ void python_record_release(python_record *self);
 /* datetime (aware), int or float seconds, into the record; None leaves it without a time. Raises: -1. */
 int python_record_set_time(wp_record *record, PyObject *time);
 void python_record_set_time_ns(wp_record *record, long long time_ns);
+/* What dissect() was told; None each for what was not. Raises: -1. */
+int python_record_set_facts(wp_record *record, PyObject *time, PyObject *time_ns, PyObject *length);
 
 /* A name or number of a link type; *linktype is untouched for None. Raises ValueError with the nearest names: -1. */
 int linktype_from_python(PyObject *given, int *linktype);

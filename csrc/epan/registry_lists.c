@@ -1,0 +1,25 @@
+/* registry_lists.c - lists of the names that Wireshark knows, to suggest the right one from. */
+#include "registry_lists.h"
+
+#include "../engine/library.h"
+
+static void
+append(const char *name, void *list_)
+{
+    PyObject **list = list_;
+    PyObject *text = *list == NULL ? NULL : PyUnicode_DecodeUTF8(name, (Py_ssize_t)strlen(name), "replace");
+    if (*list != NULL && (text == NULL || PyList_Append(*list, text) < 0)) {
+        Py_CLEAR(*list);   /* the rest is passed over */
+    }
+    Py_XDECREF(text);
+}
+
+PyObject *
+registry_names(wp_name_kind kind)
+{
+    PyObject *list = PyList_New(0);
+    epan_lock();
+    wp_registry_names_locked(kind, append, &list);
+    wp_epan_unlock();
+    return list;
+}
