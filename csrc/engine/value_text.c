@@ -63,6 +63,27 @@ wp_time_rfc3339(wp_text *out, int64_t seconds, int64_t nanoseconds)
     return true;
 }
 
+/* Up to 2^53 ns, which is 104 days, one division rounds once. Up to 2^63 ns the quotient is made in integers, with more
+ * than the 53 bits of a double and a last bit that says that more follows: the conversion then rounds once. */
+double
+wp_seconds(int64_t seconds, int64_t nanoseconds)
+{
+    static const int64_t exact = INT64_C(9000000), most = INT64_C(9200000000);
+    if (seconds > -exact && seconds < exact) {
+        return (double)(seconds * BILLION + nanoseconds) / 1e9;
+    }
+    if (seconds <= -most || seconds >= most) {
+        return (double)seconds + (double)nanoseconds / 1e9;
+    }
+    const int64_t all = seconds * BILLION + nanoseconds;
+    const uint64_t size = all < 0 ? 0 - (uint64_t)all : (uint64_t)all;
+    const int shift = 90 - (64 - __builtin_clzll(size));
+    const unsigned __int128 wide = (unsigned __int128)size << shift;
+    const uint64_t quotient = (uint64_t)(wide / BILLION) | (wide % BILLION != 0);
+    const double value = ldexp((double)quotient, -shift);
+    return all < 0 ? -value : value;
+}
+
 /* Seconds and nanoseconds as one decimal number. Their signs may differ in what dissectors make of damaged frames. */
 static void
 put_seconds(wp_text *out, int64_t seconds, int64_t nanoseconds)

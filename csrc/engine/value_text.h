@@ -14,6 +14,9 @@ wp_has_value(const wp_field_def *def)
     return def->kind != WP_NONE && def->kind != WP_PROTOCOL;
 }
 
+/* The double that is nearest to this time: 0.3 for 300,000,000 ns, where adding up would give its neighbour. */
+double wp_seconds(int64_t seconds, int64_t nanoseconds);
+
 /* The native value: a number, true or false, a string, or null where there is none. */
 void wp_value_json(wp_text *out, const wp_field *field);
 

@@ -369,7 +369,7 @@ plain_value(const wp_field *field)
     case WP_ABSTIME:
         return time_to_python(value->time.seconds, value->time.nanoseconds);
     case WP_RELTIME:
-        return PyFloat_FromDouble((double)value->time.seconds + value->time.nanoseconds * 1e-9);
+        return PyFloat_FromDouble(wp_seconds(value->time.seconds, value->time.nanoseconds));
     case WP_STRING:
         return text_value_to_python(def, value);
     case WP_BYTES:
