@@ -507,8 +507,11 @@ def test_fork(demo: str, data: Path) -> None:
         assert [packet.number for packet in dissector] == list(range(2, 14))
 
 
-def test_fork_from_threads(isolated: Callable[..., Finished], demo: str) -> None:
-    isolated("fork_while_dissecting", demo).check()
+def test_fork_from_threads(isolated: Callable[..., Finished], demo: str, data: Path, tmp_path: Path) -> None:
+    capture = (data / "dns.pcap").read_bytes()
+    long = tmp_path / "long.pcap"
+    long.write_bytes(capture[:24] + capture[24:] * 30_000)
+    isolated("fork_while_dissecting", demo, str(long)).check()
 
 
 def test_the_interpreter_may_end_with_a_dissector_open(python: Callable[..., Finished], demo: str) -> None:

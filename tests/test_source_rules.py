@@ -116,9 +116,16 @@ def test_nothing_leaves_a_try_block(path: Path) -> None:
         assert not re.search(r"\bPy[A-Z_]\w+\s*\(", block), f"a Python call inside TRY: {block}"
 
 
+# Where epan's exceptions may be caught: the way in, and what formats or reads a value, which can throw on its own.
+TRY_USERS = """
+    library.c session.c field_value.c packet_tree.c registry.c json_writer.c column_writer.c settings.c display_filter.c
+    writer.c
+""".split()
+
+
 def test_try_is_where_it_may_be() -> None:
     users = {path.name for path in SOURCES if path.name != "ws_compat.h" and try_blocks(path)}
-    assert users <= {"library.c", "session.c"}, users
+    assert users <= set(TRY_USERS), users
 
 
 def test_the_rule_sees_a_return() -> None:

@@ -1,4 +1,4 @@
-"""fork_while_dissecting.py CAPTURE - children forked while another thread dissects can dissect themselves.
+"""fork_while_dissecting.py CAPTURE LONG_CAPTURE - children forked while another thread dissects can dissect as well.
 
 The lock around libwireshark is then held by a thread that the child does not have.
 """
@@ -20,6 +20,8 @@ def forever(path: str, stop: threading.Event) -> None:
         with wishpy.Dissector(path) as dissector:
             for packet in dissector:
                 packet.to_dict()
+                if stop.is_set():
+                    break
 
 
 def child(path: str) -> int:
@@ -29,9 +31,9 @@ def child(path: str) -> int:
 
 
 def main() -> None:
-    path = sys.argv[1]
+    path, long_path = sys.argv[1:]
     stop = threading.Event()
-    thread = threading.Thread(target=forever, args=(path, stop))
+    thread = threading.Thread(target=forever, args=(long_path, stop))
     thread.start()
     time.sleep(0.5)
     for number in range(CHILDREN):
