@@ -54,7 +54,8 @@ class Capturer(_pcap.Capturer):
     capture_filter  in libpcap's language; FilterError, with the position, for a mistake
     snaplen         bytes of a packet to capture at most
     promiscuous     also packets that are not for this machine
-    timeout         seconds that the kernel may keep packets to hand over many at once; it never ends the iteration
+    timeout         seconds that the kernel may keep packets to hand over many at once, 0 as with immediate;
+                    it never ends the iteration
     buffer_size     the kernel's buffer in bytes; None is 16 MiB
     immediate       no keeping: each packet at once, at the price of more work for each
     monitor         monitor mode, for 802.11

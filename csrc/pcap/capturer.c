@@ -139,7 +139,7 @@ parse_options(const arguments *given, wp_pcap_options *options)
         .snaplen = given->snaplen,
         .promiscuous = given->promiscuous,
         .monitor = given->monitor,
-        .immediate = given->immediate,
+        .immediate = given->immediate || given->timeout == 0,   /* libpcap's 0 means "until the buffer is full" */
         .nanoseconds = nanoseconds,
         .timeout_ms = given->timeout > 0 && given->timeout < 0.001 ? 1 : (int)(given->timeout * 1000),
         .buffer_size = given->buffer_size,

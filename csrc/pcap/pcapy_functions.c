@@ -49,7 +49,7 @@ open_live(PyObject *module, PyObject *args)
     pcap_t *pcap;
     Py_BEGIN_ALLOW_THREADS
     look_up_net(reader, device);
-    pcap = pcap_open_live(device, snaplen, promisc != 0, to_ms, text);
+    pcap = pcap_open_live(device, snaplen, promisc != 0, reader_keep_ms(to_ms), text);
     if (pcap != NULL) {
         wp_pcap_adopt(&reader->handle, pcap);
     }

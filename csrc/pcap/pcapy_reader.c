@@ -573,7 +573,7 @@ set_option(PyObject *op, PyObject *args, int (*set)(pcap_t *, int), int *keep)
 
 OPTION(snaplen, NULL, "Set how many bytes of a packet are captured")
 OPTION(promisc, NULL, "Set promiscuous mode")
-OPTION(timeout, &((Reader *)op)->timeout_ms, "Set the read timeout in milliseconds")
+OPTION(timeout, &((Reader *)op)->timeout_ms, "Set the read timeout in milliseconds; 0 waits for ever")
 OPTION(buffer_size, NULL, "Set the kernel's buffer, in bytes")
 OPTION(rfmon, NULL, "Set monitor mode")
 
@@ -592,6 +592,7 @@ Reader_activate(PyObject *op, PyObject *Py_UNUSED(ignored))
         return PyLong_FromLong(PCAP_ERROR_ACTIVATED);
     }
     Py_BEGIN_ALLOW_THREADS
+    pcap_set_timeout(self->handle.pcap, reader_keep_ms(self->timeout_ms));
     status = wp_pcap_activate(&self->handle);
     Py_END_ALLOW_THREADS
     self->activated = status >= 0;

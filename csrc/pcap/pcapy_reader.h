@@ -6,6 +6,18 @@
 
 enum { MAX_CLASSES = 6 };
 
+/* The timeout that libpcap is given for a program's to_ms, where the waiting is done here. On Linux it is how long the
+ * kernel keeps packets back: with 0 until a whole block of the ring is full of them, and with all of to_ms next() would
+ * give up in the very moment in which they come. */
+static inline int
+reader_keep_ms(int to_ms)
+{
+    if (to_ms <= 0 || to_ms > 200) {
+        return 100;
+    }
+    return to_ms > 1 ? to_ms / 2 : 1;
+}
+
 typedef struct {
     PyObject_HEAD
     pcap_state *state;        /* borrowed from the module, which the type keeps alive */
