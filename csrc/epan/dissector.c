@@ -684,19 +684,63 @@ fill(Dissector *self, const open_arguments *given)
     return result;
 }
 
-static PyObject *
-Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+/* `format` holds the caller's name for messages. */
+static int
+parse_arguments(PyObject *args, PyObject *kwargs, const char *format, open_arguments *given)
 {
     static char *names[] = {"source", "display_filter", "fields", "two_pass", "read_filter", "skip", "count",
                             "name_resolution", "linktype", "reset_after", NULL};
-    open_arguments given = {
+    *given = (open_arguments){
         .source = Py_None, .fields = Py_None, .display_filter = Py_None, .read_filter = Py_None, .count = Py_None,
         .linktype = Py_None, .reset_after = Py_None,
     };
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O$OOpOLOOOO:Dissector", names, &given.source,
-                                     &given.display_filter, &given.fields, &given.two_pass, &given.read_filter,
-                                     &given.skip, &given.count, &given.name_resolution, &given.linktype,
-                                     &given.reset_after)) {
+    return PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &given->source, &given->display_filter,
+                                       &given->fields, &given->two_pass, &given->read_filter, &given->skip,
+                                       &given->count, &given->name_resolution, &given->linktype, &given->reset_after)
+               ? 0
+               : -1;
+}
+
+static int
+parse_table_keywords(PyObject *keywords, open_arguments *given)
+{
+    PyObject *empty = PyTuple_New(0);
+    int result = empty == NULL ? -1 : parse_arguments(empty, keywords, "|O$OOpOLOOOO:scan", given);
+    Py_XDECREF(empty);
+    if (result == 0 && (given->source != Py_None || given->fields != Py_None || given->linktype != Py_None)) {
+        PyErr_SetString(PyExc_TypeError, "a table is made from files: it takes no linktype, and source and fields are "
+                        "its first two arguments");
+        result = -1;
+    }
+    return result;
+}
+
+int
+dissector_table_options(module_state *state, PyObject *keywords, wp_session_options *options, uint64_t *limit)
+{
+    open_arguments given;
+    uint32_t *none = NULL;
+    *limit = UINT64_MAX;
+    return parse_table_keywords(keywords, &given) < 0 || get_number(given.count, "count", 0, limit) < 0
+                   || get_options(state, &given, options, &none) < 0
+               ? -1
+               : 0;
+}
+
+void
+dissector_raise_table_filter(module_state *state, PyObject *keywords, wp_error *error)
+{
+    open_arguments given;
+    if (parse_table_keywords(keywords, &given) == 0) {
+        raise_filter_error(state, &given, error);
+    }
+}
+
+static PyObject *
+Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    open_arguments given;
+    if (parse_arguments(args, kwargs, "|O$OOpOLOOOO:Dissector", &given) < 0) {
         return NULL;
     }
     Dissector *self = (Dissector *)type->tp_alloc(type, 0);

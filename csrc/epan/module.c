@@ -6,6 +6,7 @@
 
 #include "../engine/library.h"
 #include "../engine/registry.h"
+#include "../engine/table_reader.h"
 
 void
 epan_lock(void)
@@ -87,6 +88,7 @@ after_fork_in_child(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 {
     wp_epan_lock_after_fork();
     dissector_after_fork();
+    wp_table_after_fork();
     Py_RETURN_NONE;
 }
 
@@ -230,6 +232,9 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->DissectorType);
     Py_VISIT(state->PacketType);
     Py_VISIT(state->FieldType);
+    Py_VISIT(state->TablePlanType);
+    Py_VISIT(state->TableReaderType);
+    Py_VISIT(state->TableBatchType);
     Py_VISIT(state->names);
     Py_VISIT(state->logger);
     return 0;
@@ -243,6 +248,9 @@ module_clear(PyObject *module)
     Py_CLEAR(state->DissectorType);
     Py_CLEAR(state->PacketType);
     Py_CLEAR(state->FieldType);
+    Py_CLEAR(state->TablePlanType);
+    Py_CLEAR(state->TableReaderType);
+    Py_CLEAR(state->TableBatchType);
     Py_CLEAR(state->names);
     Py_CLEAR(state->logger);
     return 0;
