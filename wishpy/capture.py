@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import inspect
 import logging
@@ -13,12 +12,15 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _pcap
 from ._dumpcap import Dumpcap
 from ._pcap import CaptureStats, PacketHeader, RawPacket
 from .errors import CaptureError, FileError
+
+if TYPE_CHECKING:
+    import asyncio
 
 __all__ = ["Address", "CaptureStats", "Capturer", "Interface", "PacketHeader", "RawPacket", "interfaces"]
 
@@ -170,6 +172,8 @@ class Capturer(_pcap.Capturer):
         return self._packets()
 
     async def _packets(self) -> AsyncIterator[RawPacket]:
+        import asyncio
+
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -325,6 +329,8 @@ def _with_ways_out(error: CaptureError) -> CaptureError:
 
 async def _readable(loop: asyncio.AbstractEventLoop, descriptors: tuple[int, ...], seconds: float | None) -> None:
     """Wait until one of the descriptors can be read, or the time is over."""
+    import asyncio
+
     ready = asyncio.Event()
     for fd in descriptors:
         loop.add_reader(fd, ready.set)

@@ -7,7 +7,7 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .errors import CaptureError, Error
@@ -72,8 +72,10 @@ def _add_interfaces(subparsers: Any) -> None:
 def _run_capture(args: argparse.Namespace) -> int:
     from .capture import Capturer
 
+    if args.json and args.write == "-":
+        return _complain("--json and -w - both write to standard output")
     # With a display filter, -c counts what matches, as tshark's does; so the Dissector counts, not the Capturer.
-    dissects = args.display_filter is not None or args.write is None
+    dissects = args.display_filter is not None or args.write is None or args.json
     try:
         capturer = Capturer(
             args.interface,
@@ -89,49 +91,57 @@ def _run_capture(args: argparse.Namespace) -> int:
         )
     except (Error, ValueError) as error:
         return _complain(error)
-    status = 0
-    print(f"Capturing on {args.interface}", file=sys.stderr)
     with capturer, _ended_by_signals(capturer):
         try:
-            status = _capture_packets(args, capturer, dissects)
+            print(f"Capturing on {args.interface}", file=sys.stderr, flush=True)
+            with _file_of(args, capturer) as file:
+                if dissects:
+                    _dissect(args, capturer, file)
+                else:
+                    for raw in capturer:
+                        file.write(raw.data, raw.time_ns, raw.length)
+            status = 0
         except KeyboardInterrupt:
             status = 130
-        except Error as error:
+        except BrokenPipeError:
+            raise
+        except (Error, OSError) as error:
             status = _complain(error)
         capturer.stop()
         _say_what_came(capturer)
     return status
 
 
-def _capture_packets(args: argparse.Namespace, capturer: Capturer, dissects: bool) -> int:
-    if not dissects:
-        return _write_packets(args.write, capturer)
+def _file_of(args: argparse.Namespace, capturer: Capturer) -> Any:
+    """The file that -w names, or nothing."""
+    if args.write is None:
+        return contextlib.nullcontext()
+    from ._pcapng import PcapngFile
+
+    return PcapngFile(args.write, linktype=capturer.linktype, snaplen=args.snaplen, interface=args.interface)
+
+
+def _dissect(args: argparse.Namespace, capturer: Capturer, file: Any) -> None:
     from . import Dissector
 
-    with contextlib.ExitStack() as stack:
-        writer = None
-        if args.write is not None:
-            from . import Writer
-
-            writer = stack.enter_context(Writer(args.write))
-        packets = stack.enter_context(Dissector(capturer, display_filter=args.display_filter, count=args.count))
+    show = _line_maker(args)
+    with Dissector(capturer, display_filter=args.display_filter, count=args.count) as packets:
         for packet in packets:
-            if writer is not None:
-                writer.write(packet)
-            if args.json:
-                print(packet.to_json(), flush=True)
-            elif writer is None:
-                print(packet, flush=True)
-    return 0
+            if file is not None:
+                file.write(packet.data, packet.time_ns, packet.length)
+            if show is not None:
+                print(show(packet), flush=True)  # each at once: somebody watches
 
 
-def _write_packets(path: str, capturer: Iterable[Any]) -> int:
-    from . import Writer
+def _line_maker(args: argparse.Namespace) -> Callable[[Any], str] | None:
+    """What is printed for a packet: as `wishpy dissect` does, a summary on a terminal and JSON elsewhere."""
+    if args.json or (args.write is None and not sys.stdout.isatty()):
+        return lambda packet: str(packet.to_json())
+    if args.write is not None:
+        return None
+    from .text import summary
 
-    with Writer(path) as writer:
-        for raw in capturer:
-            writer.write(raw)
-    return 0
+    return summary
 
 
 def _say_what_came(capturer: Capturer) -> None:
@@ -157,7 +167,7 @@ def _ended_by_signals(capturer: Capturer) -> Any:
             signal.signal(name, handler)
 
 
-def _complain(error: Exception) -> int:
+def _complain(error: object) -> int:
     print(f"wishpy: {error}", file=sys.stderr)
     return 2
 
