@@ -12,6 +12,8 @@
 #include "../engine/cursor.h"
 #include "../engine/field.h"
 #include "../engine/json_writer.h"
+#include "../engine/arrow_export.h"
+#include "../engine/column_plan.h"
 #include "../engine/packet_tree.h"
 #include "../engine/session.h"
 
@@ -20,6 +22,9 @@ typedef struct {
     PyTypeObject *DissectorType;    /* owned */
     PyTypeObject *PacketType;       /* owned */
     PyTypeObject *FieldType;        /* owned */
+    PyTypeObject *TablePlanType;    /* owned */
+    PyTypeObject *TableReaderType;  /* owned */
+    PyTypeObject *TableBatchType;   /* owned */
     PyObject *names;                /* owned: dict, field name -> bytes of uint32 ids */
     wp_json_space json;             /* owned; used with the GIL held throughout */
     PyObject *logger;               /* owned: logging.getLogger("wishpy") */
@@ -143,6 +148,18 @@ void dissector_after_fork(void);
 wp_slot *dissector_slot(Dissector *dissector, unsigned slot);
 /* The packet no longer needs its slot. */
 void dissector_release(Dissector *dissector, unsigned slot);
+/* The keywords that a table shares with a Dissector; the options borrow their texts from the dict. Raises: -1. */
+int dissector_table_options(module_state *state, PyObject *keywords, wp_session_options *options, uint64_t *limit);
+void dissector_raise_table_filter(module_state *state, PyObject *keywords, wp_error *error);
+
+/* ---- table.c, table_batch.c ---- */
+
+PyObject *table_batch_new(module_state *state, PyObject *plan, wp_batch *batch);   /* takes over the batch */
+int table_add_types(PyObject *module);
+int table_batch_add_type(PyObject *module);
+/* Plan of a TablePlan, batch of a TableBatch: borrowed. NULL with a TypeError for other objects. */
+wp_plan *table_plan_of(module_state *state, PyObject *plan);
+wp_batch *table_batch_of(module_state *state, PyObject *batch);
 
 /* ---- nearest.c ---- */
 
