@@ -78,10 +78,16 @@ put_key(wp_json *json, const wp_field *field, const char *suffix, bool *first)
 {
     wp_json_next(json, first);
     wp_text_char(json->out, '"');
+    const size_t start = json->out->used;
     if (!field->def->text_only) {
         wp_text_put(json->out, field->def->name, wp_field_more_of(field->def)->name_length);
     } else if (field->label != NULL) {
         wp_text_json(json->out, field->label, strlen(field->label));
+    }
+    if (json->options->underscores) {
+        for (size_t i = start; i < json->out->used; i++) {
+            json->out->data[i] = json->out->data[i] == '.' ? '_' : json->out->data[i];
+        }
     }
     wp_text_put(json->out, suffix, strlen(suffix));
     wp_text_char(json->out, '"');
@@ -370,7 +376,10 @@ write_ek(wp_json *json)
     wp_json_name(json, "timestamp", &first);
     wp_text_char(json->out, '"');
     wp_text_unsigned(json->out, frame->has_time ? (uint64_t)frame->seconds : 0);
-    wp_text_padded(json->out, frame->has_time ? (uint64_t)frame->nanoseconds / 1000000 : 0, 3);
+    /* sic: tshark carries nothing over, and a damaged frame's milliseconds may be many or negative */
+    char milliseconds[16];
+    snprintf(milliseconds, sizeof milliseconds, "%03d", frame->has_time ? frame->nanoseconds / 1000000 : 0);
+    wp_text_put(json->out, milliseconds, strlen(milliseconds));
     wp_text_char(json->out, '"');
     wp_json_name(json, "layers", &first);
     wp_json_open(json, '{');

@@ -17,6 +17,7 @@ typedef struct {
     wp_json_style style;
     int indent;         /* blanks a level; negative: all on one line */
     bool raw;           /* with what tshark -x adds; the block has its rest then */
+    bool underscores;   /* for the dots in the keys */
 } wp_json_options;
 
 /* Where packets are written, with memory that is used again for the next one. All zero is a new one. */

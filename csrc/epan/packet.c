@@ -854,6 +854,7 @@ static PyMethodDef Packet_methods[] = {
     {"to_dict", Packet_to_dict, METH_NOARGS, Packet_to_dict__doc__},
     {"to_json", (PyCFunction)(void (*)(void))Packet_to_json, METH_VARARGS | METH_KEYWORDS, Packet_to_json__doc__},
     {"_json_line", Packet_json_line, METH_VARARGS, Packet_json_line__doc__},
+    {"_json_0_1", Packet_json_0_1, METH_VARARGS, Packet_json_0_1__doc__},
     {"_fields_line", Packet_fields_line, METH_VARARGS, Packet_fields_line__doc__},
     {"show", (PyCFunction)(void (*)(void))Packet_show, METH_VARARGS | METH_KEYWORDS, Packet_show__doc__},
     {"hexdump", (PyCFunction)(void (*)(void))Packet_hexdump, METH_VARARGS | METH_KEYWORDS, Packet_hexdump__doc__},

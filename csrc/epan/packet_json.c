@@ -132,6 +132,27 @@ Packet_json_line(PyObject *op, PyObject *args)
     return PyBytes_FromStringAndSize(out->data, (Py_ssize_t)out->used);
 }
 
+const char Packet_json_0_1__doc__[] =
+"_json_0_1($self, underscores, indent, /)\n--\n\n"
+"Helper for wishpy 0.1's dissectors: to_json(), with underscores for the dots in the keys if so wished.";
+
+PyObject *
+Packet_json_0_1(PyObject *op, PyObject *args)
+{
+    int underscores;
+    PyObject *indent;
+    wp_json_options options = {.style = WP_JSON_WISHPY};
+    if (!PyArg_ParseTuple(args, "pO:_json_0_1", &underscores, &indent) || get_indent(indent, &options.indent) < 0) {
+        return NULL;
+    }
+    options.underscores = underscores;
+    if (write_packet((Packet *)op, &options, false) < 0) {
+        return NULL;
+    }
+    const wp_text *out = &state_of_type(Py_TYPE(op))->json.out;
+    return PyUnicode_DecodeUTF8(out->data, (Py_ssize_t)out->used, "strict");
+}
+
 /* ---- -T fields ---- */
 
 const char field_pick__doc__[] =

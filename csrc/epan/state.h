@@ -126,6 +126,8 @@ PyObject *Packet_to_json(PyObject *op, PyObject *args, PyObject *kwargs);
 extern const char Packet_to_json__doc__[];
 PyObject *Packet_json_line(PyObject *op, PyObject *args);
 extern const char Packet_json_line__doc__[];
+PyObject *Packet_json_0_1(PyObject *op, PyObject *args);
+extern const char Packet_json_0_1__doc__[];
 PyObject *Packet_fields_line(PyObject *op, PyObject *args);
 extern const char Packet_fields_line__doc__[];
 PyObject *field_pick(PyObject *module, PyObject *name);   /* a function of the module */

@@ -1,0 +1,1 @@
+"""wishpy 0.1's module `dissector`."""
