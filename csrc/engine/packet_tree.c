@@ -130,7 +130,7 @@ keep_display(field_info *fi)
 static bool
 keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
 {
-    wp_value value = {0};
+    wp_value value = {.time = {0, 0}};   /* the widest member: from gcc 15 {0} clears the first alone */
     uint8_t guid[16];
     wp_live_value(def, fi, &value, guid);
     switch ((wp_kind)def->kind) {
@@ -336,10 +336,31 @@ put_columns(column_info *columns, uint32_t base, uint32_t table, uint32_t count)
     return true;
 }
 
-/* "eth:ethertype:ip:udp", as the Frame layer has it. */
-static bool
-put_protocols(const epan_dissect_t *edt, uint32_t base, uint32_t *at)
+/* "eth:ethertype:ip:udp": the Frame layer has it, and knows better after a frame on which a dissector threw. */
+static const char *
+frame_protocols(const wp_block *block)
 {
+    static int id = -1;   /* with the lock held */
+    if (id < 0) {
+        id = proto_registrar_get_id_byname("frame.protocols");
+    }
+    for (uint32_t i = 0; i < block->node_count; i++) {
+        if (wp_block_nodes(block)[i].field == (uint32_t)id) {
+            wp_field field;
+            wp_block_field(block, i, &field);
+            return (const char *)field.value.bytes;
+        }
+    }
+    return NULL;
+}
+
+static bool
+put_protocols(const epan_dissect_t *edt, const wp_block *block, uint32_t base, uint32_t *at)
+{
+    const char *known = frame_protocols(block);
+    if (known != NULL) {
+        return put_text(known, base, at);
+    }
     GString *stack = g_string_new(NULL);
     wmem_list_frame_t *layer = edt->pi.layers == NULL ? NULL : wmem_list_head(edt->pi.layers);
     for (; layer != NULL; layer = wmem_list_frame_next(layer)) {
@@ -354,7 +375,7 @@ put_protocols(const epan_dissect_t *edt, uint32_t base, uint32_t *at)
 }
 
 static bool
-build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, uint32_t base)
+build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, const wp_block *block, uint32_t base)
 {
     column_info *columns = facts->columns ? edt->pi.cinfo : NULL;
     wp_rest rest = {
@@ -381,7 +402,7 @@ build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, uint32_t base)
         || (columns != NULL && !put_columns(columns, base, titles, rest.column_count))
         || !put_text(facts->comment, base, &rest.comment)
         || !put_text(facts->interface_name, base, &rest.interface_name)
-        || !put_protocols(edt, base, &rest.protocols)) {
+        || !put_protocols(edt, block, base, &rest.protocols)) {
         return false;
     }
     memcpy(heap_scratch.data, &rest, sizeof rest);
@@ -395,7 +416,7 @@ wp_block_finish_locked(void *edt, const wp_rest_facts *facts, wp_block **block, 
     volatile bool ok = false;
     TRY   /* a tvb or a column can throw on a damaged frame */
     {
-        ok = build_rest(edt, facts, base);
+        ok = build_rest(edt, facts, *block, base);
     }
     CATCH_ALL
     {

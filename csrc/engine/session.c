@@ -279,6 +279,7 @@ reset_locked(wp_session *session)
         memset(&session->slots[i], 0, sizeof session->slots[i]);
     }
     epan_free(session->epan);
+    wsc_forget_names();
     session->epan = epan_new(&session->provider, &provider_functions);
     for (unsigned i = 0; i < WP_SLOTS; i++) {
         open_slot_locked(session, &session->slots[i]);
@@ -357,7 +358,7 @@ dissect_locked(wp_session *session, wp_slot *slot)
     const bool columns = session->columns || (session->display_filter != NULL
                                               && wsc_filter_needs_columns(session->display_filter));
     slot->dissected = true;
-    wsc_dissect(slot->edt, type, &slot->record, slot->frame, columns ? &slot->columns : NULL);
+    wsc_dissect(slot->edt, type, &slot->record, slot->frame, columns ? &slot->columns : NULL, true);
     const bool passed = passes_locked(session, slot);
     remember_frame(session, slot->frame, passed);
     if (passed) {
@@ -382,7 +383,7 @@ first_pass_frame_locked(wp_session *session, epan_dissect_t *edt, wsc_record *re
         session->reference = local;
         session->provider.first = &session->reference;
     }
-    wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL);
+    wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL, false);
     if (session->read_filter == NULL || dfilter_apply_edt(session->read_filter, edt)) {
         frame_data_set_after_dissect(&local, &session->cumulative_bytes);
         frame_data *kept = frame_data_sequence_add(session->provider.frames, &local);
@@ -675,6 +676,7 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
         || (!options->tree && (status = set_wanted(session, options, error)) != WP_OK)) {
         return status;
     }
+    wsc_forget_names();
     session->epan = epan_new(&session->provider, &provider_functions);
     if (session->two_pass) {
         session->provider.frames = new_frame_data_sequence();

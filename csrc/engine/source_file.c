@@ -32,7 +32,7 @@ typedef struct {
     int asked[2], done[2];      /* owned: a byte each way starts a job and says that it is over */
     char name[32];              /* "/dev/fd/N" of feed[0] */
     pthread_t thread;
-    bool started, input_ended, job_running;
+    bool started, input_ended, job_running, any_bytes;
     pid_t owner;                /* the thread lives in this process alone, not in one forked from it */
     job job;                    /* written before a byte goes into asked */
     wsc_record *record;         /* borrowed for a JOB_READ */
@@ -97,6 +97,16 @@ file_error(const wp_source_file *file, int code, gchar *info, wp_error *error)
     g_free(path);
     g_free(info);
     return code == ENOMEM ? WP_EMEMORY : status;
+}
+
+/* libwiretap takes an empty file for one of no packets; to its reader it is none at all. */
+static wp_status
+empty_error(const wp_source_file *file, wp_error *error)
+{
+    char *path = g_filename_display_name(file->path);
+    wp_status status = wp_fail(error, WP_EFILE, "%s: the file is empty", path);
+    g_free(path);
+    return status;
 }
 
 /* ---- libwiretap ---- */
@@ -208,6 +218,7 @@ move_bytes(pump *p, bool readable, bool writable)
         if (n > 0) {
             p->held_from = 0;
             p->held_to = (size_t)n;
+            p->any_bytes = true;
             writable = true;
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
             p->input_ended = true;
@@ -273,6 +284,9 @@ next_piped(wp_source_file *file, wsc_record *record, wp_error *error)
         }
         close(p->feed[0]);   /* libwiretap has its own descriptor of it */
         p->feed[0] = -1;
+        if (!p->any_bytes) {
+            return empty_error(file, error);
+        }
         if (file->opened != NULL) {
             wp_epan_lock();
             file->opened(file->wtap, file->opened_data);
@@ -384,6 +398,9 @@ open_by_kind(wp_source_file *file, wp_error *error)
     if (waits) {
         return file->random ? file_error(file, WTAP_ERR_RANDOM_OPEN_PIPE, NULL, error)
                             : open_pump(file, standard_input, error);
+    }
+    if (S_ISREG(status.st_mode) && status.st_size == 0) {
+        return empty_error(file, error);
     }
     return open_wtap(file, standard_input ? (file->random ? "/dev/fd/0" : "-") : file->path, error);
 }

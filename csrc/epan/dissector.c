@@ -540,6 +540,17 @@ get_options(module_state *state, const open_arguments *given, wp_session_options
     return 0;
 }
 
+/* Characters in the first `bytes` bytes of UTF-8. */
+static int64_t
+characters_in(const char *text, int64_t bytes)
+{
+    int64_t count = 0;
+    for (int64_t i = 0; i < bytes && text[i] != '\0'; i++) {
+        count += ((unsigned char)text[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
 /* Line and caret under a filter that does not compile. */
 static void
 raise_filter_error(module_state *state, const open_arguments *given, wp_error *error)
@@ -550,13 +561,21 @@ raise_filter_error(module_state *state, const open_arguments *given, wp_error *e
         return;
     }
     wp_error shown = *error;
+    if (shown.position < 0 && strncmp(error->message, "Unexpected end", 14) == 0) {
+        shown.position = (int64_t)strlen(text);   /* Wireshark knows no place for what is not there */
+    }
+    if (shown.position >= 0) {   /* from bytes to characters, for people and for Python's indexing */
+        const int64_t end = characters_in(text, shown.position + shown.span);
+        shown.position = characters_in(text, shown.position);
+        shown.span = end - shown.position;
+    }
     int used = snprintf(shown.message, sizeof shown.message, "%.400s\n  %.250s", error->message, text);
-    if (error->position >= 0 && error->position < 250 && used > 0 && used < 700) {
-        const int span = error->span < 1 ? 1 : error->span > 250 ? 250 : (int)error->span;
+    if (shown.position >= 0 && shown.position < 250 && used > 0 && used < 700) {
+        const int span = shown.span < 1 ? 1 : shown.span > 250 ? 250 : (int)shown.span;
         char carets[256];
         memset(carets, '~', sizeof carets);
         carets[0] = '^';
-        snprintf(shown.message + used, sizeof shown.message - (size_t)used, "\n  %*s%.*s", (int)error->position, "",
+        snprintf(shown.message + used, sizeof shown.message - (size_t)used, "\n  %*s%.*s", (int)shown.position, "",
                  span, carets);
     }
     raise_status(state, WP_EFILTER, &shown, filter);

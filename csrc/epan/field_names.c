@@ -30,7 +30,11 @@ field_names_look_up(module_state *state, PyObject *name, field_ids *ids)
         if (PyErr_Occurred() || epan_start(state) < 0) {
             return -1;
         }
-        const char *text = PyUnicode_AsUTF8(name);
+        Py_ssize_t length;
+        const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+        if (text != NULL && strlen(text) != (size_t)length) {
+            return 0;   /* no name has a NUL in it */
+        }
         PyObject *found = text == NULL ? NULL : ids_from_registry(text);
         if (found == NULL) {
             return -1;

@@ -411,14 +411,14 @@ Packet_to_dict(PyObject *op, PyObject *Py_UNUSED(ignored))
     int collector;
     const proto_node *root = open_live(self, &collector);
     if (root != NULL) {
-        PyObject *dict = layer_to_dict(wp_cursor_live(root));
+        PyObject *dict = live_to_dict(root);
         close_live(collector);
         return dict;
     }
     if (packet_need_tree(self) < 0) {
         return NULL;
     }
-    return layer_to_dict(wp_cursor_kept(self->block, 0, self->block->node_count));
+    return block_to_dict(self->block);
 }
 
 /* ---- what the frame says ---- */

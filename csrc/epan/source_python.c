@@ -221,7 +221,7 @@ python_record_set_facts(wp_record *record, PyObject *time, PyObject *time_ns, Py
 static int
 read_own_header(wp_record *record, PyObject *header)
 {
-    long long time_ns, length = record->length, linktype = record->linktype;
+    long long time_ns = 0, length = record->length, linktype = record->linktype;
     const int timed = number_of(header, "time_ns", &time_ns);
     if (timed < 0 || number_of(header, "length", &length) < 0 || number_of(header, "linktype", &linktype) < 0) {
         return -1;

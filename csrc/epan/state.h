@@ -85,7 +85,8 @@ field_ids_have(const field_ids *ids, uint32_t id)
 /* New references, NULL with an exception. On a live tree the caller holds the epan lock, keeps the GIL, and keeps the
  * garbage collector from running: nothing may end the session meanwhile. */
 PyObject *value_to_python(const wp_cursor *here);
-PyObject *layer_to_dict(wp_cursor first);   /* of siblings */
+PyObject *live_to_dict(const proto_node *root);
+PyObject *block_to_dict(const wp_block *block);
 PyObject *field_key(wp_field_def *def);   /* borrowed */
 PyObject *text_to_python(const char *text);   /* UTF-8 as far as it is; NULL: None */
 PyObject *time_to_python(int64_t seconds, int32_t nanoseconds);

@@ -398,6 +398,8 @@ has_value(const wp_field_def *def)
 
 /* ---- trees ---- */
 
+static PyObject *layer_to_dict(wp_cursor first);
+
 static PyObject *
 children_to_python(const wp_cursor *here)
 {
@@ -583,7 +585,7 @@ quick_layer(PyObject *dict, wp_cursor here)
     return 0;
 }
 
-PyObject *
+static PyObject *
 layer_to_dict(wp_cursor first)
 {
     PyObject *dict = PyDict_New();
@@ -601,6 +603,18 @@ layer_to_dict(wp_cursor first)
         Py_CLEAR(dict);
     }
     return dict;
+}
+
+PyObject *
+live_to_dict(const proto_node *root)
+{
+    return layer_to_dict(wp_cursor_live(root));
+}
+
+PyObject *
+block_to_dict(const wp_block *block)
+{
+    return layer_to_dict(wp_cursor_kept(block, 0, block->node_count));
 }
 
 PyObject *
