@@ -1,4 +1,4 @@
-"""The message for a name that does not exist, with those that may have been meant."""
+"""The message for a name that does not exist, with those that may have been meant; and how a table's record is written."""
 
 from __future__ import annotations
 
@@ -6,17 +6,39 @@ import difflib
 from collections.abc import Iterable
 
 
-def message(what: str, name: str, names: Iterable[str]) -> str:
-    """`what 'name'`, and up to three names near to it, whatever the case of their letters."""
+def hint(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'a' or 'b'?` with up to three names near to it, whatever the case of their letters; or ""."""
     by_lower: dict[str, str] = {}
     for candidate in names:
         by_lower.setdefault(candidate.lower(), candidate)
     wanted = name.lower()
-    near = [by_lower[key] for key in difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.6)]
+    longer = sorted((key for key in by_lower if wanted and key.startswith(wanted)), key=len)[:2]
+    near = [*longer, *difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.6)]
     if not near:
-        near = sorted((by_lower[key] for key in by_lower if wanted and wanted in key), key=len)[:3]
-    text = f"{what} {name!r}"
-    if near:
-        quoted = [repr(candidate) for candidate in near]
-        text += "; did you mean " + (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1] + "?"
-    return text
+        near = sorted((key for key in by_lower if wanted and wanted in key), key=len)
+    quoted = [repr(by_lower[key]) for key in list(dict.fromkeys(near))[:3]]
+    if not quoted:
+        return ""
+    return "; did you mean " + (", ".join(quoted[:-1]) + " or " if len(quoted) > 1 else "") + quoted[-1] + "?"
+
+
+def message(what: str, name: str, names: Iterable[str]) -> str:
+    """`what 'name'` and the hint."""
+    return f"{what} {name!r}{hint(name, names)}"
+
+
+def table_record(columns: Iterable[object]) -> str:
+    """A record of one of Wireshark's tables (UAT): each column in quotes, special characters as \\xNN."""
+    if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable):
+        raise TypeError(f"a table's record is a str or its columns, not {type(columns).__name__}")
+
+    def quote(column: object) -> str:
+        if isinstance(column, bool):
+            return '"TRUE"' if column else '"FALSE"'
+        text = "".join(
+            f"\\x{ord(character):02x}" if character in '"\\' or not character.isprintable() else character
+            for character in str(column)
+        )
+        return f'"{text}"'
+
+    return ",".join(map(quote, columns))

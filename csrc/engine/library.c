@@ -89,8 +89,8 @@ wp_library_check(wp_error *error)
 
 /* The user's own Wireshark settings must not change results, so the personal folder is one that does not exist.
  * It lies below the data folder: only an administrator could make it appear. */
-static void
-shut_out_personal_settings(void)
+void
+wp_library_no_personal_settings(void)
 {
     char *folder = g_build_filename(get_datafile_dir(), "no-personal-configuration", NULL);
     set_persconffile_dir(folder);
@@ -115,7 +115,7 @@ start_steps(wp_status *status, wp_error *error)
         log_line(3, "wishpy", message);
         g_free(message);
     }
-    shut_out_personal_settings();
+    wp_library_no_personal_settings();
     wsc_report_init();
     timestamp_set_type(TS_RELATIVE);
     timestamp_set_precision(TS_PREC_AUTO);

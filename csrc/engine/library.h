@@ -12,6 +12,9 @@ wp_status wp_library_check(wp_error *error);
 /* Starts libwireshark; once per process, later calls return what the first one did. No lock held. */
 wp_status wp_library_start(wp_error *error);
 
+/* Points libwireshark away from the user's own settings, to a folder that is not there. Lock held. */
+void wp_library_no_personal_settings(void);
+
 /* The one lock around every entry into epan. Recursive, because libwiretap's callbacks enter epan from a read that
  * may itself be under it. Never waited for with the GIL held (see wp_epan_lock_with_gil in epan/state.h). */
 void wp_epan_lock(void);

@@ -54,16 +54,16 @@ static guint
 list_preference(pref_t *preference, gpointer to_)
 {
     const listing *to = to_;
-    const int type = prefs_get_type(preference);
+    const wsc_preference_kind_t kind = wsc_preference_kind(preference);
     const char *module = to->module, *name = prefs_get_name(preference);
-    if (type == PREF_UAT) {
+    if (kind == WSC_PREF_TABLE) {
         module = "uat";
         name = prefs_get_uat_value(preference)->filename;
     }
-    if (type & (PREF_OBSOLETE | PREF_STATIC_TEXT) || name == NULL) {
+    if (kind == WSC_PREF_OBSOLETE || kind == WSC_PREF_LABEL || name == NULL) {
         return 0;
     }
-    char *full = g_strdup_printf(type == PREF_UAT ? "%s:%s" : "%s.%s", module, name);
+    char *full = g_strdup_printf(kind == WSC_PREF_TABLE ? "%s:%s" : "%s.%s", module, name);
     to->each(full, to->data);
     g_free(full);
     return 0;

@@ -44,6 +44,7 @@ struct wp_session {
     uint32_t wanted_ids;
     GArray *wanted_list;               /* owned; the same as a list, for priming */
     wp_resolution resolution, resolution_before;
+    wp_settings *settings;             /* owned; to be undone */
     uint64_t skip;
     uint64_t reset_after, since_reset; /* frames; 0: no resets */
     uint32_t count;                    /* frames read */
@@ -352,6 +353,9 @@ static bool
 dissect_locked(wp_session *session, wp_slot *slot)
 {
     prime_locked(session, slot->edt, false);
+    if (session->columns) {
+        col_custom_prime_edt(slot->edt, &slot->columns);
+    }
     set_times_before(session, slot->frame);
     slot->block = wsc_record_hold_block(&slot->record);
     const int type = session->file == NULL ? WTAP_FILE_TYPE_SUBTYPE_UNKNOWN : wp_source_file_type(session->file);
@@ -662,15 +666,36 @@ set_wanted(wp_session *session, const wp_session_options *options, wp_error *err
 }
 
 static wp_status
+apply_settings_locked(wp_session *session, const wp_session_options *options, wp_error *error)
+{
+    size_t failed = 0;
+    wp_wrong wrong = WP_WRONG_VALUE;
+    wp_status status = wp_settings_apply_locked(options->settings, options->setting_count, &session->settings, &failed,
+                                                &wrong, error);
+    if (status != WP_OK) {
+        error->position = (int64_t)failed;
+        error->span = (int64_t)wrong;
+        return status;
+    }
+    if (!options->preferred_resolution) {
+        wp_resolution_set_locked(options->resolution);
+    }
+    session->resolution = wp_resolution_now_locked();
+    return WP_OK;
+}
+
+static wp_status
 open_locked(wp_session *session, const wp_session_options *options, wp_error *error)
 {
     wp_status status = wp_place_take_locked(session, error);
     if (status != WP_OK) {
         return status;
     }
-    session->resolution_before = wp_resolution_set_locked(options->resolution);
-    session->resolution = options->resolution;
+    session->resolution_before = wp_resolution_now_locked();
     session->ready = true;   /* from here on closing has something to undo */
+    if ((status = apply_settings_locked(session, options, error)) != WP_OK) {
+        return status;
+    }
     if ((status = compile_locked(options->display_filter, &session->display_filter, 0, error)) != WP_OK
         || (status = compile_locked(options->read_filter, &session->read_filter, 1, error)) != WP_OK
         || (!options->tree && (status = set_wanted(session, options, error)) != WP_OK)) {
@@ -748,6 +773,7 @@ wp_session_free_locked(void *session_)
         atomic_store(&source_is_closing, false);
     }
     if (session->ready) {
+        wp_settings_undo_locked(session->settings);
         wp_resolution_set_locked(session->resolution_before);
         set_resolution_synchrony(FALSE);
         wp_place_leave_locked(session);

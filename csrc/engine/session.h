@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "packet_tree.h"
+#include "settings.h"
 #include "source.h"
 #include "source_file.h"
 #include "status.h"
@@ -29,6 +30,9 @@ typedef struct {
     uint64_t skip;                /* leave out this many frames at the start */
     uint64_t reset_after;         /* forget all conversations after this many frames; 0: never */
     wp_resolution resolution;
+    bool preferred_resolution;    /* the preferences say which; `resolution` counts for nothing */
+    const wp_setting *settings;   /* borrowed during the call */
+    size_t setting_count;
 } wp_session_options;
 
 /* Name resolution now in force; sets it and returns what was. Lock held. */
@@ -37,7 +41,8 @@ wp_resolution wp_resolution_now_locked(void);
 
 /* Takes the place and starts a session that reads from `source`, which it owns from now on, also on failure; NULL
  * where frames are only handed in by wp_session_dissect. `file` is the same source where it is a file, else NULL.
- * Takes the lock itself. On WP_EFILTER error->frame is 0 for the display filter and 1 for the read filter. */
+ * Takes the lock itself. On WP_EFILTER error->frame is 0 for the display filter and 1 for the read filter.
+ * For a setting that is refused error->position is its index and error->span a wp_wrong; else position is -1. */
 wp_status wp_session_open(const wp_session_options *options, wp_source *source, wp_source_file *file,
                           wp_session **session, wp_error *error);
 

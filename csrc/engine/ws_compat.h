@@ -654,6 +654,115 @@ wsc_resolution_set(uint32_t bits)
     gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WP_RESOLVE_PACKETS) != 0;
 }
 
+/* ---- preferences ---- */
+
+typedef enum {
+    WSC_PREF_NUMBER,
+    WSC_PREF_PORT,       /* a number in a table of dissectors; given up in 4.4 */
+    WSC_PREF_BOOL,
+    WSC_PREF_CHOICE,
+    WSC_PREF_TEXT,       /* file names too */
+    WSC_PREF_PASSWORD,   /* from 3.6 */
+    WSC_PREF_RANGE,
+    WSC_PREF_PORTS,      /* a range in a table of dissectors */
+    WSC_PREF_COLOR,
+    WSC_PREF_TABLE,
+    WSC_PREF_LABEL,      /* nothing to set */
+    WSC_PREF_OBSOLETE,
+    WSC_PREF_CUSTOM,
+} wsc_preference_kind_t;
+
+/* Types are bits to 4.4, with PREF_OBSOLETE as one more; an enum from 4.6, which has no obsolete ones. */
+static inline wsc_preference_kind_t
+wsc_preference_kind(pref_t *preference)
+{
+    const unsigned type = (unsigned)prefs_get_type(preference);
+#if WSC_VERSION < WSC_AT(4, 6)
+    if (type & PREF_OBSOLETE) {
+        return WSC_PREF_OBSOLETE;
+    }
+#endif
+    switch (type) {
+    case PREF_UINT:
+        return WSC_PREF_NUMBER;
+#if WSC_VERSION < WSC_AT(4, 4)
+    case PREF_DECODE_AS_UINT:
+        return WSC_PREF_PORT;
+#endif
+    case PREF_BOOL:
+        return WSC_PREF_BOOL;
+    case PREF_ENUM:
+        return WSC_PREF_CHOICE;
+    case PREF_STRING:
+    case PREF_SAVE_FILENAME:
+    case PREF_OPEN_FILENAME:
+    case PREF_DIRNAME:
+        return WSC_PREF_TEXT;
+#if WSC_VERSION >= WSC_AT(3, 6)
+    case PREF_PASSWORD:
+        return WSC_PREF_PASSWORD;
+#endif
+    case PREF_RANGE:
+        return WSC_PREF_RANGE;
+    case PREF_DECODE_AS_RANGE:
+        return WSC_PREF_PORTS;
+    case PREF_COLOR:
+        return WSC_PREF_COLOR;
+    case PREF_UAT:
+        return WSC_PREF_TABLE;
+    case PREF_CUSTOM:
+        return WSC_PREF_CUSTOM;
+#if WSC_VERSION >= WSC_AT(4, 4)
+    case PREF_DISSECTOR:
+        return WSC_PREF_TEXT;
+#endif
+    default:
+        return WSC_PREF_LABEL;
+    }
+}
+
+static inline const char *
+wsc_preference_password(pref_t *preference)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return prefs_get_password_value(preference, pref_current);
+#else
+    return prefs_get_string_value(preference, pref_current);
+#endif
+}
+
+static inline unsigned
+wsc_preference_set_password(pref_t *preference, const char *value)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return prefs_set_password_value(preference, value, pref_current);
+#else
+    return prefs_set_string_value(preference, value, pref_current);
+#endif
+}
+
+/* How a custom column shows its field: resolved or not; a letter of its own from 4.6. */
+static inline char
+wsc_column_display(const fmt_data *column)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    return column->display;
+#else
+    return column->resolved ? 'R' : 'U';
+#endif
+}
+
+/* Named anew in 4.6. */
+static inline uint32_t
+wsc_preference_number(pref_t *preference)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    return prefs_get_uint_value(preference, pref_current);
+#else
+    return prefs_get_uint_value_real(preference, pref_current);
+#endif
+}
+
 /* ---- display filters ---- */
 
 /* False with *message to g_free, and the mistake's place: position -1 where it is not known. */

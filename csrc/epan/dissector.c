@@ -10,6 +10,7 @@
 #include "../engine/library.h"
 #include "../engine/source_borrowed.h"
 #include "registry_lists.h"
+#include "settings_python.h"
 #include "source_python.h"
 
 struct Dissector {
@@ -403,6 +404,7 @@ typedef struct {
     PyObject *display_filter, *read_filter;        /* borrowed: str or None */
     PyObject *count, *reset_after;                 /* borrowed: int or None */
     PyObject *linktype;                            /* borrowed: str, int or None */
+    settings_keywords settings;                    /* borrowed */
     int two_pass;
     long long skip;
 } open_arguments;
@@ -651,30 +653,43 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_so
 {
     module_state *state = state_of_type(Py_TYPE(self));
     wp_session_options options;
+    python_settings settings = {0};
     uint32_t *ids = NULL;
     wp_error error;
-    if (get_options(state, given, &options, &ids) < 0) {
-        free(ids);
+    int result = -1;
+    if (python_settings_read(state, &settings, &given->settings) < 0 || get_options(state, given, &options, &ids) < 0) {
         if (source != NULL) {
             source->vtable->free(source);
         }
-        return -1;
+        goto done;
     }
+    options.settings = settings.list;
+    options.setting_count = settings.count;
+    options.preferred_resolution = settings.resolution && given->name_resolution == NULL;
     const char *name = path == NULL ? NULL : PyBytes_AS_STRING(path);
     wp_status status;
     Py_BEGIN_ALLOW_THREADS
     status = open_engine(self, &options, name, source, &error);
     Py_END_ALLOW_THREADS
-    free(ids);
     if (status == WP_EFILTER) {
         raise_filter_error(state, given, &error);
+    } else if ((status == WP_EPREFERENCE || status == WP_EVALUE) && error.position >= 0) {
+        python_settings_raise(state, &settings, status, &error);
     } else if (status != WP_OK) {
         raise_status(state, status, &error, given->source);
     }
     if (self->session != NULL) {
         open_dissector = self;
     }
-    return status == WP_OK ? 0 : -1;
+    result = status == WP_OK ? 0 : -1;
+    if (settings.fields) {
+        field_names_forget(state);
+    }
+
+done:
+    python_settings_release(&settings);
+    free(ids);
+    return result;
 }
 
 static int
@@ -708,14 +723,18 @@ static int
 parse_arguments(PyObject *args, PyObject *kwargs, const char *format, open_arguments *given)
 {
     static char *names[] = {"source", "display_filter", "fields", "two_pass", "read_filter", "skip", "count",
-                            "name_resolution", "linktype", "reset_after", NULL};
+                            "name_resolution", "linktype", "reset_after", "preferences", "decode_as", "tls_keylog",
+                            "enable", "disable", "profile", "columns", NULL};
     *given = (open_arguments){
         .source = Py_None, .fields = Py_None, .display_filter = Py_None, .read_filter = Py_None, .count = Py_None,
-        .linktype = Py_None, .reset_after = Py_None,
+        .linktype = Py_None, .reset_after = Py_None, .settings = NO_SETTINGS,
     };
     return PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &given->source, &given->display_filter,
                                        &given->fields, &given->two_pass, &given->read_filter, &given->skip,
-                                       &given->count, &given->name_resolution, &given->linktype, &given->reset_after)
+                                       &given->count, &given->name_resolution, &given->linktype, &given->reset_after,
+                                       &given->settings.preferences, &given->settings.decode_as,
+                                       &given->settings.tls_keylog, &given->settings.enable, &given->settings.disable,
+                                       &given->settings.profile, &given->settings.columns)
                ? 0
                : -1;
 }
@@ -724,8 +743,12 @@ static int
 parse_table_keywords(PyObject *keywords, open_arguments *given)
 {
     PyObject *empty = PyTuple_New(0);
-    int result = empty == NULL ? -1 : parse_arguments(empty, keywords, "|O$OOpOLOOOO:scan", given);
+    int result = empty == NULL ? -1 : parse_arguments(empty, keywords, "|O$OOpOLOOOOOOOOOOO:scan", given);
     Py_XDECREF(empty);
+    if (result == 0 && settings_given(&given->settings)) {
+        PyErr_SetString(PyExc_TypeError, "a table takes no settings such as preferences and decode_as");
+        result = -1;
+    }
     if (result == 0 && (given->source != Py_None || given->fields != Py_None || given->linktype != Py_None)) {
         PyErr_SetString(PyExc_TypeError, "a table is made from files: it takes no linktype, and source and fields are "
                         "its first two arguments");
@@ -759,7 +782,7 @@ static PyObject *
 Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     open_arguments given;
-    if (parse_arguments(args, kwargs, "|O$OOpOLOOOO:Dissector", &given) < 0) {
+    if (parse_arguments(args, kwargs, "|O$OOpOLOOOOOOOOOOO:Dissector", &given) < 0) {
         return NULL;
     }
     Dissector *self = (Dissector *)type->tp_alloc(type, 0);
@@ -883,7 +906,8 @@ static PyGetSetDef Dissector_getset[] = {
 
 PyDoc_STRVAR(Dissector__doc__,
 "Dissector(source=None, *, display_filter=None, fields=None, two_pass=False, read_filter=None, skip=0, count=None,\n"
-"          name_resolution=('mac',), linktype=None, reset_after=None)\n--\n\n"
+"          name_resolution=('mac',), linktype=None, reset_after=None, preferences=None, decode_as=None,\n"
+"          tls_keylog=None, enable=(), disable=(), profile=None, columns=None)\n--\n\n"
 "An iterator of the Packets of a capture, and a context manager.\n\n"
 "source           path of a capture file in any format that Wireshark reads, compressed or not;\n"
 "                 '-' is standard input, and named pipes give packets as they come;\n"
@@ -896,7 +920,14 @@ PyDoc_STRVAR(Dissector__doc__,
 "skip, count      leave out the first skip frames; stop after count were returned\n"
 "name_resolution  any of 'mac', 'network', 'transport', 'vlan', 'maxmind', 'dns'; () for none\n"
 "linktype         what plain bytes start with: libpcap's name or number\n"
-"reset_after      forget all conversations after so many frames, to run for days (tshark -M)\n\n"
+"reset_after      forget all conversations after so many frames, to run for days (tshark -M)\n"
+"preferences      {'tcp.desegment_tcp_streams': False, 'uat:user_dlts': [...]} (tshark -o)\n"
+"decode_as        {'tcp.port==8888': 'http'} (tshark -d)\n"
+"tls_keylog       path of a TLS key log file\n"
+"enable, disable  names of protocols and heuristic dissectors\n"
+"profile          one of the user's configuration profiles; without it none of the user's settings count\n"
+"columns          {'Title': '%t' or a field's name}: columns beside Wireshark's own\n"
+"All of these are put back when the Dissector closes.\n\n"
 "Raises FileError, FilterError, FieldError; SessionError while another Dissector is open in this process.\n"
 "A file that is cut short raises FileError after its last whole frame.");
 

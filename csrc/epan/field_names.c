@@ -196,3 +196,18 @@ done:
     free(c.ids);
     return result;
 }
+
+/* Somebody may just now, without the GIL, read ids out of the old dict: it is kept in the new one, under no name. */
+void
+field_names_forget(module_state *state)
+{
+    PyObject *fresh = PyDict_New();
+    PyObject *old = state->names;
+    if (fresh == NULL || (PyDict_GET_SIZE(old) > 0 && PyDict_SetItem(fresh, Py_None, old) < 0)) {
+        PyErr_Clear();
+        Py_XDECREF(fresh);
+        return;
+    }
+    state->names = fresh;
+    Py_DECREF(old);
+}

@@ -23,3 +23,20 @@ registry_names(wp_name_kind kind)
     wp_epan_unlock();
     return list;
 }
+
+PyObject *
+registry_choices(const char *rule)
+{
+    PyObject *list = PyList_New(0);
+    char *table = strdup(rule);
+    if (table == NULL) {
+        Py_XDECREF(list);
+        return PyErr_NoMemory();
+    }
+    table[strcspn(table, "= ,")] = '\0';
+    epan_lock();
+    wp_registry_choices_locked(table, append, &list);
+    wp_epan_unlock();
+    free(table);
+    return list;
+}

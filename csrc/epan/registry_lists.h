@@ -9,4 +9,7 @@
 /* All names of this kind, a new list of str. Gives up the GIL while it waits for the lock. */
 PyObject *registry_names(wp_name_kind kind);
 
+/* The protocols that a rule of decode_as, "tcp.port==80", can choose from; a new list of str. */
+PyObject *registry_choices(const char *rule);
+
 #endif

@@ -66,6 +66,8 @@ int field_names_find(module_state *state, PyObject *name, field_ids *ids);
 int field_names_look_up(module_state *state, PyObject *name, field_ids *ids);
 /* Raises FieldError for a name that does not exist; always -1. */
 int field_names_raise_unknown(module_state *state, PyObject *name);
+/* Fields may have come or gone: names are looked up anew. Ids handed out stay valid. Without memory nothing happens. */
+void field_names_forget(module_state *state);
 /* A str, or an iterable of str, each a name or a pattern with * ? [ ]: all their ids, malloc'ed. Raises: -1. */
 int field_names_expand(module_state *state, PyObject *names, uint32_t **ids, size_t *count);
 

@@ -1,0 +1,81 @@
+/* settings.c - applies a Dissector's settings one after the other, and undoes them in reverse.
+ * How one preference, one rule or one protocol is set is in settings_*.c. */
+#include "settings_parts.h"
+
+#include <stdlib.h>
+
+struct wp_settings {
+    GArray *undone_by;       /* owned: wp_undo */
+};
+
+static wp_status
+apply_one(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error)
+{
+    switch (setting->kind) {
+    case WP_SET_PREFERENCE:
+    case WP_SET_NUMBER:
+        return strncmp(setting->name, "uat:", 4) == 0 ? wp_set_table(setting, undo, wrong, error)
+                                                      : wp_set_preference(setting, undo, wrong, error);
+    case WP_SET_DECODE_AS:
+        return wp_set_decode_as(setting, undo, wrong, error);
+    case WP_SET_ENABLE:
+    case WP_SET_DISABLE:
+        return wp_set_protocol(setting, undo, wrong, error);
+    case WP_SET_COLUMN:
+        return wp_set_column(setting, undo, error);
+    case WP_SET_PROFILE:
+        return wp_set_profile(setting, undo, wrong, error);
+    }
+    return WP_OK;
+}
+
+wp_status
+wp_settings_apply_locked(const wp_setting *list, size_t count, wp_settings **out, size_t *failed, wp_wrong *wrong,
+                         wp_error *error)
+{
+    *out = NULL;
+    if (count == 0) {
+        return WP_OK;
+    }
+    wp_settings *settings = calloc(1, sizeof *settings);
+    if (settings == NULL) {
+        return wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    settings->undone_by = g_array_new(FALSE, TRUE, sizeof(wp_undo));
+    wp_status status = WP_OK;
+    for (size_t i = 0; i < count && status == WP_OK; i++) {
+        *failed = i;
+        *wrong = WP_WRONG_VALUE;
+        status = apply_one(&list[i], settings->undone_by, wrong, error);
+    }
+    prefs_apply_all();
+    if (status != WP_OK) {
+        wp_settings_undo_locked(settings);
+        return status;
+    }
+    *out = settings;
+    return WP_OK;
+}
+
+void
+wp_settings_undo_locked(wp_settings *settings)
+{
+    if (settings == NULL) {
+        return;
+    }
+    for (guint i = settings->undone_by->len; i > 0; i--) {
+        wp_undo *undo = &g_array_index(settings->undone_by, wp_undo, i - 1);
+        undo->run(undo);
+        g_free(undo->text);
+        g_free(undo->name);
+    }
+    prefs_apply_all();
+    g_array_free(settings->undone_by, TRUE);
+    free(settings);
+}
+
+void
+wp_undo_later(GArray *list, const wp_undo *undo)
+{
+    g_array_append_vals(list, undo, 1);
+}

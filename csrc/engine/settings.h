@@ -1,0 +1,46 @@
+/* settings.h - what a Dissector sets in libwireshark, and puts back as it was.
+ * The epan lock is held throughout, and no session is open. */
+#ifndef WISHPY_SETTINGS_H
+#define WISHPY_SETTINGS_H
+
+#include <stddef.h>
+
+#include "status.h"
+
+typedef enum {
+    WP_SET_PREFERENCE,   /* name "tcp.desegment_tcp_streams" or "uat:user_dlts", value as tshark -o takes it */
+    WP_SET_NUMBER,       /* a preference too, value in decimal digits whatever the preference's base */
+    WP_SET_DECODE_AS,    /* name "tcp.port==8888", value "http" */
+    WP_SET_ENABLE,       /* name of a protocol or of a heuristic dissector */
+    WP_SET_DISABLE,
+    WP_SET_COLUMN,       /* name is its title, value "%a" or a field's name */
+    WP_SET_PROFILE,      /* name of a configuration profile; comes first */
+} wp_setting_kind;
+
+typedef struct {
+    wp_setting_kind kind;
+    const char *name;    /* borrowed during the call */
+    const char *value;   /* borrowed during the call; NULL where the kind has none */
+} wp_setting;
+
+typedef struct wp_settings wp_settings;
+
+/* What a name in a failed setting should have been; the caller can look for the nearest. */
+typedef enum {
+    WP_WRONG_VALUE,        /* the name is right */
+    WP_WRONG_PREFERENCE,
+    WP_WRONG_PROTOCOL,
+    WP_WRONG_TABLE,
+    WP_WRONG_CHOICE,       /* a protocol that the table cannot be told to decode as; its name is in the value */
+    WP_WRONG_PROFILE,
+} wp_wrong;
+
+/* Applies them in order. On failure nothing is left applied, *failed is the index and *wrong what was wrong there;
+ * WP_EPREFERENCE for preferences, else WP_EVALUE. *undo is NULL where there was nothing to do. */
+wp_status wp_settings_apply_locked(const wp_setting *settings, size_t count, wp_settings **undo, size_t *failed,
+                                   wp_wrong *wrong, wp_error *error);
+
+/* Puts everything back, in reverse, and frees `settings`. NULL is fine. */
+void wp_settings_undo_locked(wp_settings *settings);
+
+#endif
