@@ -82,6 +82,7 @@ look_for_test_tools() {
     have tshark || want "tshark, which says what is right" tshark wireshark-cli - -
     have zstd || want "zstd, for compressed captures" zstd zstd zstd zstd
     have lz4 || want "lz4, likewise" lz4 lz4 lz4 lz4
+    have redis-server || want "a Redis server, for the pipelines" redis-server redis redis redis
     have nm || want "nm (binutils)" binutils binutils - -
 }
 
