@@ -17,7 +17,7 @@ __all__ = [
 ]
 
 
-def _rebuild(cls: type, args: tuple[Any, ...], facts: dict[str, Any]) -> BaseException:
+def _rebuild(cls: type[BaseException], args: tuple[Any, ...], facts: dict[str, Any]) -> BaseException:
     """Make an exception anew after pickling: its facts are keyword-only."""
     return cls(*args, **facts)
 
