@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wishpy._epan
 from conftest import ROOT
 
 import wishpy
+import wishpy._epan
 
 STUBS = sorted((ROOT / "wishpy").glob("*.pyi"))
 
