@@ -355,7 +355,7 @@ def everything(packet: wishpy.Packet) -> tuple[Any, ...]:
         packet.number, packet.length, packet.captured_length, packet.linktype, packet.interface, packet.comment,
         packet.time, packet.time_ns, packet.data, packet.protocols, packet.protocol, packet.source, packet.destination,
         packet.info, packet.columns, tuple(field(layer) for layer in packet.layers), repr(packet.to_dict()),
-        packet.to_json() if hasattr(packet, "to_json") else "", printed(packet.show), printed(packet.hexdump), repr(packet), str(packet), list(packet.keys()),
+        packet.to_json(), printed(packet.show), printed(packet.hexdump), repr(packet), str(packet), list(packet.keys()),
     )  # fmt: skip
 
 

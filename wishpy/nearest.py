@@ -1,4 +1,4 @@
-"""The message for a name that does not exist, with those that may have been meant; and how a table's record is written."""
+"""The message for a name that does not exist, with those that may have been meant; how a table's record is written."""
 
 from __future__ import annotations
 

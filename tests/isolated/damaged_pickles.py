@@ -18,7 +18,7 @@ ROUNDS = 4000
 
 def use(packet: Any) -> None:
     packet.to_dict(), packet.info, packet.data, packet.columns, packet.comment, packet.interface, list(packet.keys())
-    str(packet), packet.hexdump(io.StringIO()), packet.to_json() if hasattr(packet, "to_json") else "", repr(packet), pickle.dumps(packet)
+    str(packet), packet.hexdump(io.StringIO()), packet.to_json(), repr(packet), pickle.dumps(packet)
     stack = list(packet.layers)
     while stack:
         field = stack.pop()
