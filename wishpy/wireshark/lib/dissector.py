@@ -130,7 +130,7 @@ class WishpyDissectorBase(abc.ABC):
 
     def _json(self, packet: Packet, skipped: int = 0) -> str:
         indent = 4 if self._pretty else None
-        text = packet._json_0_1(self._elasticky, indent)
+        text: str = packet._json_0_1(self._elasticky, indent)
         if skipped > 0:
             text = json.dumps(_renumbered(packet, json.loads(text), skipped), indent=indent, ensure_ascii=False)
         if self._proto_tree:
