@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     PORT_WORDS = 65536 / 64,
@@ -12,6 +13,8 @@ enum {
     UDP = 17,
     TCP_SYN = 0x02
 };
+
+#define FLOWS_SIZE (sizeof(wp_flow) << FLOW_BITS)
 
 typedef struct {
     bool is_ipv4;
@@ -92,7 +95,9 @@ wp_classifier_init(wp_classifier *self, int profile, const uint8_t *addresses, s
         return false;
     }
     if (flow_cutoff > 0) {
-        self->flows = calloc((size_t)1 << FLOW_BITS, sizeof *self->flows);
+        /* Not malloc: 16 MiB that come and go would leave holes in its heap. */
+        void *flows = mmap(NULL, FLOWS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        self->flows = flows == MAP_FAILED ? NULL : flows;
         return self->flows != NULL;
     }
     return true;
@@ -104,7 +109,9 @@ wp_classifier_fini(wp_classifier *self)
     free(self->http_ports);
     free(self->tls_ports);
     free(self->addresses.slots);
-    free(self->flows);
+    if (self->flows != NULL) {
+        munmap(self->flows, FLOWS_SIZE);
+    }
     memset(self, 0, sizeof *self);
 }
 

@@ -39,7 +39,7 @@ typedef struct {
     uint64_t *http_ports;    /* owned bitmap of 65536 */
     uint64_t *tls_ports;     /* owned bitmap of 65536 */
     wp_address_set addresses;
-    wp_flow *flows;          /* owned; NULL without flow_cutoff */
+    wp_flow *flows;          /* owned, mapped; NULL without flow_cutoff */
 } wp_classifier;
 
 /* addresses: packed IPv4 addresses in network order; only its whole fours count. Ports are set afterwards with
