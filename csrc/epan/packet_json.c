@@ -98,7 +98,7 @@ Packet_to_json(PyObject *op, PyObject *args, PyObject *kwargs)
     const char *style = "wishpy";
     PyObject *indent = Py_None;
     int raw = 0;
-    wp_json_options options;
+    wp_json_options options = {.underscores = false};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|sOp:to_json", names, &style, &indent, &raw)
         || get_style(style, &options.style) < 0 || get_indent(indent, &options.indent) < 0) {
         return NULL;
