@@ -30,6 +30,8 @@ _LAZY: dict[str, str] = {
     "Dissector": "wishpy._epan",
     "Field": "wishpy._epan",
     "Packet": "wishpy._epan",
+    "Scan": "wishpy.tables",
+    "scan": "wishpy.tables",
     "versions": "wishpy._epan",
 }
 
