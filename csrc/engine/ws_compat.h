@@ -599,6 +599,7 @@ wsc_forget_names(void)
     wsc_empty_map(get_ipxnet_hash_table(), false, NULL);
     wsc_empty_map(get_ipv4_hash_table(), false, NULL);
     wsc_empty_map(get_ipv6_hash_table(), true, NULL);
+    wmem_gc(wmem_epan_scope());   /* whole blocks go back to the system; what is left would fall into fragments */
 }
 #else
 static inline void

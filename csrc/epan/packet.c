@@ -621,13 +621,14 @@ Packet_column(PyObject *op, void *title)
 
 /* ---- pickling ---- */
 
-/* What another process needs to find the same field: (id here, name, type, title). */
+/* What another process needs to find the same field: by the id here, (name, type, title, bit mask). */
 static int
 add_identity(PyObject *identities, uint32_t id)
 {
     const wp_field_def *def = wp_field_by_id(id);
     PyObject *key = PyLong_FromUnsignedLong(id);
-    PyObject *identity = Py_BuildValue("(sss)", def->name, wp_registry_type_name(id), wp_field_title(def));
+    PyObject *identity = Py_BuildValue("(sssK)", def->name, wp_registry_type_name(id), wp_field_title(def),
+                                       (unsigned long long)wp_field_more_of(def)->bitmask);
     const int status = key == NULL || identity == NULL ? -1 : PyDict_SetItem(identities, key, identity);
     Py_XDECREF(key);
     Py_XDECREF(identity);
@@ -663,42 +664,64 @@ Packet_reduce(PyObject *op, PyObject *Py_UNUSED(ignored))
     return result;
 }
 
-/* The id that a field of another process has here; -1 with an exception where it has none. */
+/* How well a field here fits one of another process: 3 in all, 2 but for the mask, 1 by name and type, 0 not. */
+static int
+fitness(uint32_t id, const char *type, const char *title, unsigned long long mask)
+{
+    const wp_field_def *def = wp_field_by_id(id);
+    if (strcmp(wp_registry_type_name(id), type) != 0) {
+        return 0;
+    }
+    if (strcmp(wp_field_title(def), title) != 0) {
+        return 1;
+    }
+    return wp_field_more_of(def)->bitmask == mask ? 3 : 2;
+}
+
 static int64_t
-local_id(module_state *state, PyObject *identity)
+text_only_id(void)
+{
+    epan_lock();
+    const int64_t id = wp_registry_text_only_locked();
+    wp_epan_unlock();
+    if (id < 0) {
+        PyErr_NoMemory();
+    }
+    return id;
+}
+
+/* The id that a field of another process has here; -1 with an exception where it has none. Several fields may fit;
+ * where the number is the same as there, in the same build of Wireshark, it is that one. */
+static int64_t
+local_id(module_state *state, PyObject *identity, uint32_t id_there)
 {
     const char *name, *type, *title;
-    if (!PyTuple_Check(identity) || !PyArg_ParseTuple(identity, "sss", &name, &type, &title)) {
+    unsigned long long mask;
+    if (!PyTuple_Check(identity) || !PyArg_ParseTuple(identity, "sssK", &name, &type, &title, &mask)) {
         return -1;
     }
     if (*name == '\0') {
-        epan_lock();
-        const int64_t id = wp_registry_text_only_locked();
-        wp_epan_unlock();
-        if (id < 0) {
-            PyErr_NoMemory();
-        }
-        return id;
+        return text_only_id();
     }
     field_ids ids;
-    PyObject *key = PyTuple_GET_ITEM(identity, 0);
-    if (field_names_look_up(state, key, &ids) < 0) {
+    if (field_names_look_up(state, PyTuple_GET_ITEM(identity, 0), &ids) < 0) {
         return -1;
     }
-    int64_t fallback = -1;
+    int64_t best = -1;
+    int best_fitness = 0;
     for (size_t i = 0; i < ids.count; i++) {
-        if (strcmp(wp_registry_type_name(ids.ids[i]), type) == 0) {
-            if (strcmp(wp_field_title(wp_field_by_id(ids.ids[i])), title) == 0) {
-                return ids.ids[i];
-            }
-            fallback = ids.ids[i];
+        const int fits = 2 * fitness(ids.ids[i], type, title, mask);
+        const int bonus = fits > 0 && ids.ids[i] == id_there;
+        if (fits + bonus > best_fitness) {
+            best = ids.ids[i];
+            best_fitness = fits + bonus;
         }
     }
-    if (fallback < 0) {
+    if (best < 0) {
         PyErr_Format(PyExc_ValueError, "the packet has a field '%s' of type %s, which this process does not know",
                      name, type);
     }
-    return fallback;
+    return best;
 }
 
 static int
@@ -719,7 +742,7 @@ relocate_fields(module_state *state, wp_block *block, size_t size, PyObject *ide
             }
             return -1;
         }
-        const int64_t id = local_id(state, identity);
+        const int64_t id = local_id(state, identity, nodes[i].field);
         if (id < 0) {
             return -1;
         }
