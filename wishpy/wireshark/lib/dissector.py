@@ -113,20 +113,15 @@ class WishpyDissectorBase(abc.ABC):
         if message is not None:
             return -2, message
         self._filter = text
-        self._filter_changed()
         return 0, None
 
     def clear_filter(self) -> None:
         """All packets again."""
         self._filter = None
-        self._filter_changed()
 
     @abc.abstractmethod
     def run(self, count: int = 0) -> Generator[Any, Any, None]:
         """The packets, as the subclass says."""
-
-    def _filter_changed(self) -> None:  # noqa: B027 - only some have something to do then
-        """For dissectors that are at work while the filter changes."""
 
     def _json(self, packet: Packet, skipped: int = 0) -> str:
         indent = 4 if self._pretty else None
@@ -244,8 +239,15 @@ class WishpyDissectorQueue(WishpyDissectorBase):
             self._dissector = Dissector(display_filter=self._filter)
         return self._dissector
 
-    def _filter_changed(self) -> None:
+    def apply_filter(self, text: str, overwrite: bool = False) -> tuple[int, str | None]:
+        """As ever. A filter belongs to a session of libwireshark: conversations are forgotten, frames count anew."""
         self.close()
+        return super().apply_filter(text, overwrite)
+
+    def clear_filter(self) -> None:
+        """All packets again. Conversations are forgotten and frames count anew, as with apply_filter()."""
+        self.close()
+        super().clear_filter()
 
     def close(self) -> None:
         """Forget the conversations so far, and leave libwireshark to others. May be called again."""
