@@ -400,8 +400,8 @@ wp_is_summary_name(const char *name)
     return strncmp(name, SUMMARY_PREFIX, strlen(SUMMARY_PREFIX)) == 0;
 }
 
-static int
-find_summary(const char *name)
+int
+wp_summary_find_locked(const char *name)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(summaries); i++) {
         for (int at = 0; strcasecmp(summaries[i].name, name) == 0 && at < (int)prefs.num_cols; at++) {
@@ -422,8 +422,7 @@ find_summary(const char *name)
 wp_status
 wp_plan_add_summary_locked(wp_plan *plan, const char *name, wp_encoding encoding, wp_error *error)
 {
-    const int at = find_summary(name);
-    if (at < 0) {
+    if (wp_summary_find_locked(name) < 0) {
         return wp_fail(error, WP_EFIELD, "Wireshark has no column '%s': it has number, time, source, destination, "
                        "protocol, length and info", name);
     }
@@ -431,7 +430,6 @@ wp_plan_add_summary_locked(wp_plan *plan, const char *name, wp_encoding encoding
     if (column == NULL) {
         return no_memory(error);
     }
-    column->summary = at;
     return encode(column, encoding, error);
 }
 

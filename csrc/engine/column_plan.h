@@ -38,7 +38,6 @@ typedef struct {
     wp_column_origin origin;
     uint32_t *ids;              /* owned: the fields of that name; NULL for the last two origins */
     uint32_t id_count;
-    int summary;                /* index among Wireshark's columns */
     wp_column_type type;        /* of one value */
     int64_t divisor;            /* of times: nanoseconds in one unit of theirs */
     bool list;                  /* all occurrences */
@@ -61,6 +60,8 @@ wp_status wp_plan_add_path(wp_plan *plan, const char *name, wp_encoding encoding
 
 /* Is it the name of one of Wireshark's columns? */
 bool wp_is_summary_name(const char *name);
+/* Its index among the columns as they are now, or -1. Lock held. */
+int wp_summary_find_locked(const char *name);
 /* Their names, in order; NULL behind the last. Borrowed for good. */
 const char *const *wp_summary_names(void);
 

@@ -18,6 +18,7 @@ typedef struct {
     wp_lists lists;           /* where the column has them */
     field_info *hit;          /* borrowed from the tree during one row: the occurrence that counts */
     uint32_t next_same;       /* column + 1 that takes the same field; 0: none */
+    int summary;              /* index among Wireshark's columns, in this session */
 } column;
 
 struct wp_writer {
@@ -194,6 +195,18 @@ put_value(wp_writer *writer, const wp_column *plan, wp_values *to, field_info *f
     }
 }
 
+wp_status
+wp_writer_session_opened_locked(wp_writer *writer, wp_error *error)
+{
+    for (uint32_t i = 0; i < writer->count; i++) {
+        column *c = &writer->columns[i];
+        if (c->plan->origin == WP_FROM_SUMMARY && (c->summary = wp_summary_find_locked(c->plan->name)) < 0) {
+            return wp_fail(error, WP_EFIELD, "the profile has no column '%s'", c->plan->name);
+        }
+    }
+    return WP_OK;
+}
+
 /* ---- one row ---- */
 
 static void
@@ -239,7 +252,7 @@ end_of_row(wp_writer *writer, column *c, const epan_dissect_t *edt, const char *
     const char *text;
     switch (c->plan->origin) {
     case WP_FROM_SUMMARY:
-        text = wsc_column_text(edt->pi.cinfo, c->plan->summary);
+        text = wsc_column_text(edt->pi.cinfo, c->summary);
         return text == NULL ? wp_values_put_null(&c->values) : wp_values_put_text(&c->values, text, strlen(text));
     case WP_FROM_PATH:
         return wp_values_put_text(&c->values, path, strlen(path));

@@ -12,6 +12,9 @@ typedef struct wp_writer wp_writer;
 wp_writer *wp_writer_new(wp_plan *plan, int64_t offset_limit, wp_resolution resolution);
 void wp_writer_free(wp_writer *writer);   /* NULL is fine */
 
+/* To be called for each session, whose settings may bring columns of the packet list of their own. Lock held. */
+wp_status wp_writer_session_opened_locked(wp_writer *writer, wp_error *error);
+
 /* Rows written since the last take. */
 int64_t wp_writer_rows(const wp_writer *writer);
 

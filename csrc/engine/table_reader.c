@@ -17,6 +17,7 @@ struct wp_table {
     wp_session_options options;  /* owned: texts and fields */
     char *display_filter, *read_filter;   /* owned, or NULL */
     uint32_t *fields;            /* owned */
+    wp_setting *settings;        /* owned, with their texts */
     uint64_t limit, skip;        /* still to come; still to leave out */
     int64_t batch_rows;
     int64_t offset_limit;
@@ -59,6 +60,25 @@ copy_text(const char *from, char **to)
     return from == NULL || *to != NULL;
 }
 
+static bool
+copy_settings(wp_table *table, const wp_session_options *options)
+{
+    table->options.setting_count = 0;
+    table->options.settings = table->settings = calloc(options->setting_count + 1, sizeof *table->settings);
+    for (size_t i = 0; table->settings != NULL && i < options->setting_count; i++) {
+        char *name, *value;
+        const bool copied = copy_text(options->settings[i].name, &name);
+        if (!copy_text(options->settings[i].value, &value) || !copied) {
+            free(name);
+            free(value);
+            return false;
+        }
+        table->settings[i] = (wp_setting){options->settings[i].kind, name, value};
+        table->options.setting_count++;
+    }
+    return table->settings != NULL;
+}
+
 /* All columns' fields: what is primed. */
 static bool
 collect_fields(wp_table *table)
@@ -98,7 +118,8 @@ wp_table_new(wp_plan *plan, const wp_table_options *options)
     table->batch_rows = options->batch_rows;
     table->offset_limit = options->offset_limit;
     if (!copy_paths(table, options) || !copy_text(options->session.display_filter, &table->display_filter)
-        || !copy_text(options->session.read_filter, &table->read_filter) || !collect_fields(table)) {
+        || !copy_text(options->session.read_filter, &table->read_filter)
+        || !copy_settings(table, &options->session) || !collect_fields(table)) {
         wp_table_free(table);
         return NULL;
     }
@@ -147,6 +168,11 @@ wp_table_free(wp_table *table)
     free(table->display_filter);
     free(table->read_filter);
     free(table->fields);
+    for (size_t i = 0; table->settings != NULL && i < table->options.setting_count; i++) {
+        free((void *)table->settings[i].name);
+        free((void *)table->settings[i].value);
+    }
+    free(table->settings);
     wp_writer_free(table->writer);
     wp_plan_release(table->plan);
     free(table);
@@ -185,8 +211,9 @@ open_next(wp_table *table, wp_error *error)
     }
     wp_epan_lock();
     open_table = table;
+    status = wp_writer_session_opened_locked(table->writer, error);
     wp_epan_unlock();
-    return WP_OK;
+    return status;
 }
 
 static void

@@ -647,6 +647,19 @@ open_engine(Dissector *self, const wp_session_options *options, const char *path
     return status == WP_OK ? wp_session_open(options, source, file, &self->session, error) : status;
 }
 
+static void
+raise_open_error(module_state *state, const open_arguments *given, const python_settings *settings, wp_status status,
+                 wp_error *error, PyObject *source)
+{
+    if (status == WP_EFILTER) {
+        raise_filter_error(state, given, error);
+    } else if ((status == WP_EPREFERENCE || status == WP_EVALUE) && error->position >= 0) {
+        python_settings_raise(state, settings, status, error);
+    } else {
+        raise_status(state, status, error, source);
+    }
+}
+
 /* Takes over `source`, also on failure. */
 static int
 open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_source *source)
@@ -671,12 +684,8 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_so
     Py_BEGIN_ALLOW_THREADS
     status = open_engine(self, &options, name, source, &error);
     Py_END_ALLOW_THREADS
-    if (status == WP_EFILTER) {
-        raise_filter_error(state, given, &error);
-    } else if ((status == WP_EPREFERENCE || status == WP_EVALUE) && error.position >= 0) {
-        python_settings_raise(state, &settings, status, &error);
-    } else if (status != WP_OK) {
-        raise_status(state, status, &error, given->source);
+    if (status != WP_OK) {
+        raise_open_error(state, given, &settings, status, &error, given->source);
     }
     if (self->session != NULL) {
         open_dissector = self;
@@ -745,8 +754,8 @@ parse_table_keywords(PyObject *keywords, open_arguments *given)
     PyObject *empty = PyTuple_New(0);
     int result = empty == NULL ? -1 : parse_arguments(empty, keywords, "|O$OOpOLOOOOOOOOOOO:scan", given);
     Py_XDECREF(empty);
-    if (result == 0 && settings_given(&given->settings)) {
-        PyErr_SetString(PyExc_TypeError, "a table takes no settings such as preferences and decode_as");
+    if (result == 0 && given->settings.columns != Py_None) {
+        PyErr_SetString(PyExc_TypeError, "a table has its own columns: name fields instead");
         result = -1;
     }
     if (result == 0 && (given->source != Py_None || given->fields != Py_None || given->linktype != Py_None)) {
@@ -758,24 +767,33 @@ parse_table_keywords(PyObject *keywords, open_arguments *given)
 }
 
 int
-dissector_table_options(module_state *state, PyObject *keywords, wp_session_options *options, uint64_t *limit)
+dissector_table_options(module_state *state, PyObject *keywords, python_settings *settings,
+                        wp_session_options *options, uint64_t *limit)
 {
     open_arguments given;
     uint32_t *none = NULL;
     *limit = UINT64_MAX;
-    return parse_table_keywords(keywords, &given) < 0 || get_number(given.count, "count", 0, limit) < 0
-                   || get_options(state, &given, options, &none) < 0
-               ? -1
-               : 0;
+    if (parse_table_keywords(keywords, &given) < 0 || get_number(given.count, "count", 0, limit) < 0
+        || python_settings_read(state, settings, &given.settings) < 0
+        || get_options(state, &given, options, &none) < 0) {
+        return -1;
+    }
+    options->settings = settings->list;
+    options->setting_count = settings->count;
+    options->preferred_resolution = settings->resolution && given.name_resolution == NULL;
+    return 0;
 }
 
 void
-dissector_raise_table_filter(module_state *state, PyObject *keywords, wp_error *error)
+dissector_raise_table(module_state *state, PyObject *keywords, wp_status status, wp_error *error, PyObject *path)
 {
     open_arguments given;
-    if (parse_table_keywords(keywords, &given) == 0) {
-        raise_filter_error(state, &given, error);
+    python_settings settings = {0};
+    if (parse_table_keywords(keywords, &given) == 0
+        && python_settings_read(state, &settings, &given.settings) == 0) {
+        raise_open_error(state, &given, &settings, status, error, path);
     }
+    python_settings_release(&settings);
 }
 
 static PyObject *

@@ -221,7 +221,10 @@ module_exec(PyObject *module)
         || (state->names = PyDict_New()) == NULL || to_python_init() < 0 || register_fork_hooks() < 0) {
         return -1;
     }
-    return dissector_add_type(module) < 0 || packet_add_type(module) < 0 || field_add_type(module) < 0 ? -1 : 0;
+    return dissector_add_type(module) < 0 || packet_add_type(module) < 0 || field_add_type(module) < 0
+                   || table_add_types(module) < 0
+               ? -1
+               : 0;
 }
 
 static int

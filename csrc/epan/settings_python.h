@@ -37,4 +37,12 @@ void python_settings_release(python_settings *self);
 /* The exception for a setting that the engine refused. */
 void python_settings_raise(module_state *state, const python_settings *self, wp_status status, const wp_error *error);
 
+/* ---- what a table shares with a Dissector: dissector.c ---- */
+
+/* The options borrow their texts from the dict and from the settings. Raises: -1. Release the settings in any case. */
+int dissector_table_options(module_state *state, PyObject *keywords, python_settings *settings,
+                            wp_session_options *options, uint64_t *limit);
+/* The exception for what the engine answered to these options. */
+void dissector_raise_table(module_state *state, PyObject *keywords, wp_status status, wp_error *error, PyObject *path);
+
 #endif

@@ -153,10 +153,6 @@ void dissector_after_fork(void);
 wp_slot *dissector_slot(Dissector *dissector, unsigned slot);
 /* The packet no longer needs its slot. */
 void dissector_release(Dissector *dissector, unsigned slot);
-/* The keywords that a table shares with a Dissector; the options borrow their texts from the dict. Raises: -1. */
-int dissector_table_options(module_state *state, PyObject *keywords, wp_session_options *options, uint64_t *limit);
-void dissector_raise_table_filter(module_state *state, PyObject *keywords, wp_error *error);
-
 /* ---- table.c, table_batch.c ---- */
 
 PyObject *table_batch_new(module_state *state, PyObject *plan, wp_batch *batch);   /* takes over the batch */
