@@ -98,6 +98,9 @@ wp_classifier_init(wp_classifier *self, int profile, const uint8_t *addresses, s
         /* Not malloc: 16 MiB that come and go would leave holes in its heap. */
         void *flows = mmap(NULL, FLOWS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         self->flows = flows == MAP_FAILED ? NULL : flows;
+        if (self->flows != NULL) {
+            madvise(flows, FLOWS_SIZE, MADV_HUGEPAGE);   /* 8 page faults, not 4,096: a third of a short file's time */
+        }
         return self->flows != NULL;
     }
     return true;
