@@ -15,12 +15,12 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, Finished
+from conftest import ROOT
 from traffic import (
     DNS_SERVER,
     HTTP_SERVER,
@@ -513,13 +513,3 @@ def test_without_privileges_the_error_says_both_ways_out(data: Path) -> None:
     assert done.stdout.startswith("1 lo: ")
     assert f"setcap cap_net_raw,cap_net_admin+eip {os.path.realpath(sys.executable)}" in done.stdout
     assert "Capturer('lo', backend=\"dumpcap\")" in done.stdout
-
-
-# ---- Nothing is left behind
-
-
-def test_captures_opened_and_closed(python: Callable[..., Finished]) -> None:
-    """WISHPY_SOAK=1 makes it the 10,000 of a day."""
-    rounds = "10000" if os.environ.get("WISHPY_SOAK") else "400"
-    script = ROOT / "tests" / "isolated" / "capture_soak.py"
-    python(str(script), "opens", rounds, cwd=str(ROOT), timeout=300).check()

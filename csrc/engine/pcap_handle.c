@@ -168,18 +168,11 @@ wp_pcap_open_live(wp_pcap *self, const wp_pcap_options *options, wp_error *error
         pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);   /* refused where the device has none */
     }
     if (options->monitor) {
-        int can = pcap_can_set_rfmon(pcap);
-        if (can != 1) {
-            result = activation_failed(pcap, options->interface, can < 0 ? can : PCAP_ERROR_RFMON_NOTSUP, error);
-            goto failed;
-        }
         pcap_set_rfmon(pcap, 1);
     }
     int status = wp_pcap_activate(self);
     result = status < 0 ? activation_failed(pcap, options->interface, status, error)
                         : finish_live(self, options, error);
-
-failed:
     if (result != WP_OK) {
         close_now(self);
     }
