@@ -96,7 +96,7 @@ def test_a_second_open_dissector_is_refused_with_advice(demo: str, data: Path) -
     with wishpy.Dissector(demo) as first:
         next(first)
         with pytest.raises(wishpy.SessionError) as caught:
-            wishpy.Dissector(data / "dns.pcap")
+            wishpy.Dissector(data / "dns.pcap", isolated=False)
         assert "close" in str(caught.value)
         assert [packet.number for packet in first] == list(range(2, 14))
     assert len(trees(data / "dns.pcap")) == 7

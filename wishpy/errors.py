@@ -108,11 +108,18 @@ class SessionError(Error, RuntimeError):
 
 
 class DissectorCrash(Error, RuntimeError):
-    """A dissector crashed, hung or grew beyond its limits in a worker process, at frame number `frame`."""
+    """A dissector crashed, hung or grew beyond its limits in a worker process, at frame number `frame`.
 
-    _facts = ("path", "frame")
+    `cause` is the signal's name ("SIGSEGV"), "time" for frame_timeout, "memory" for memory_limit, or "exit 3" for a
+    worker that ended itself.
+    """
 
-    def __init__(self, message: str = "", *, path: Any = None, frame: int | None = None) -> None:
+    _facts = ("path", "frame", "cause")
+
+    def __init__(
+        self, message: str = "", *, path: Any = None, frame: int | None = None, cause: str | None = None
+    ) -> None:
         super().__init__(message)
         self.path = path
         self.frame = frame
+        self.cause = cause

@@ -54,6 +54,9 @@ struct wp_session {
     frame_data reference, displayed, captured;   /* lasting storage for the provider's pointers */
     wp_status pass_status;             /* how the first pass ended: what could be read is delivered first */
     wp_error pass_error;
+    wp_watch *watch;                   /* borrowed; NULL: nobody watches */
+    const uint32_t *left_out;          /* borrowed; in rising order */
+    size_t left_out_count;
 };
 
 wp_resolution
@@ -262,6 +265,52 @@ describe_frame(wp_slot *slot)
     };
 }
 
+/* ---- who watches, and what is left out ---- */
+
+void
+wp_session_watch(wp_session *session, wp_watch *watch)
+{
+    session->watch = watch;
+}
+
+void
+wp_session_leave_out(wp_session *session, const uint32_t *frames, size_t count)
+{
+    session->left_out = frames;
+    session->left_out_count = count;
+}
+
+static bool
+is_left_out(const wp_session *session, uint32_t number)
+{
+    for (size_t i = 0; i < session->left_out_count && session->left_out[i] <= number; i++) {
+        if (session->left_out[i] == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline void
+watch_read(wp_session *session, uint32_t number)
+{
+    if (session->watch != NULL) {
+        atomic_store_explicit(&session->watch->since, 0, memory_order_relaxed);
+        atomic_store_explicit(&session->watch->frame, number, memory_order_release);
+    }
+}
+
+static inline void
+watch_dissect(wp_session *session)
+{
+    if (session->watch != NULL) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        atomic_store_explicit(&session->watch->since, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
+                              memory_order_release);
+    }
+}
+
 /* ---- a new conversation state ---- */
 
 static bool
@@ -348,10 +397,26 @@ remember_frame(wp_session *session, frame_data *frame, bool passed)
     }
 }
 
+/* The frame's times count for those after it; its bytes are all that there is of it. */
+static bool
+leave_out_locked(wp_session *session, wp_slot *slot)
+{
+    set_times_before(session, slot->frame);
+    slot->block = wsc_record_hold_block(&slot->record);
+    remember_frame(session, slot->frame, true);
+    describe_frame(slot);
+    slot->facts.left_out = 1;
+    return slot->frame->num > session->skip;
+}
+
 /* Dissects the record in the slot; true if the frame passes the filter. */
 static bool
 dissect_locked(wp_session *session, wp_slot *slot)
 {
+    if (is_left_out(session, slot->frame->num)) {
+        return leave_out_locked(session, slot);
+    }
+    watch_dissect(session);
     prime_locked(session, slot->edt, false);
     if (session->columns) {
         col_custom_prime_edt(slot->edt, &slot->columns);
@@ -380,26 +445,34 @@ first_pass_frame_locked(wp_session *session, epan_dissect_t *edt, wsc_record *re
     frame_data local;
     frame_data_init(&local, session->total + 1, &record->rec, wp_source_file_offset(session->file),
                     session->cumulative_bytes);
-    prime_locked(session, edt, true);
+    const bool dissect = !is_left_out(session, local.num);
+    if (dissect) {
+        prime_locked(session, edt, true);
+    }
     frame_data_set_before_dissect(&local, &session->elapsed, &session->provider.first,
                                   session->provider.previous_displayed);
     if (session->provider.first == &local) {
         session->reference = local;
         session->provider.first = &session->reference;
     }
-    wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL, false);
-    if (session->read_filter == NULL || dfilter_apply_edt(session->read_filter, edt)) {
+    if (dissect) {
+        watch_dissect(session);
+        wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL, false);
+    }
+    if (!dissect || session->read_filter == NULL || dfilter_apply_edt(session->read_filter, edt)) {
         frame_data_set_after_dissect(&local, &session->cumulative_bytes);
         frame_data *kept = frame_data_sequence_add(session->provider.frames, &local);
         session->provider.previous_captured = session->provider.previous_displayed = kept;
         session->total++;
-        if (session->display_filter != NULL && dfilter_apply_edt(session->display_filter, edt)) {
+        if (dissect && session->display_filter != NULL && dfilter_apply_edt(session->display_filter, edt)) {
             wsc_mark_dependent_frames(edt, session->provider.frames);
         }
     } else {
         frame_data_destroy(&local);
     }
-    epan_dissect_reset(edt);
+    if (dissect) {
+        epan_dissect_reset(edt);
+    }
 }
 
 static void
@@ -442,6 +515,7 @@ first_pass(wp_session *session)
     wp_epan_unlock();
     while (status == WP_OK) {
         wp_record out = {.native = record};
+        watch_read(session, session->total + 1);
         status = session->source->vtable->next(session->source, &out, &session->pass_error);
         if (status == WP_OK) {
             wp_epan_lock();
@@ -534,6 +608,7 @@ wp_session_next(wp_session *session, unsigned which, wp_error *error)
         wp_epan_lock();
         clear_slot_locked(slot);
         wp_epan_unlock();
+        watch_read(session, session->count + 1);
         wp_status status = read_record(session, slot, error);
         if (status != WP_OK) {
             return status;

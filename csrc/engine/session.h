@@ -11,6 +11,7 @@
 #include "source.h"
 #include "source_file.h"
 #include "status.h"
+#include "watch.h"
 
 typedef struct wp_session wp_session;
 typedef struct wp_slot wp_slot;
@@ -64,6 +65,13 @@ void wp_session_wake(wp_session *session);
 
 /* Frames read so far, for messages. */
 uint32_t wp_session_frames(const wp_session *session);
+
+/* Lets another process see what the session is busy with. The watch is borrowed until the session ends. */
+void wp_session_watch(wp_session *session, wp_watch *watch);
+
+/* Frames that are read and counted but never dissected, in rising order: each passes the display filter, has its bytes
+ * and no tree (facts.left_out). Borrowed until the session ends. */
+void wp_session_leave_out(wp_session *session, const uint32_t *frames, size_t count);
 
 /* ---- a slot that next() filled ---- */
 

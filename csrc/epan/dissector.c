@@ -3,7 +3,7 @@
  * Locking. `gate` admits one thread at a time to the session; it is waited for without the GIL and never held while
  * Python code runs, so that a signal handler may call close(). The slots' Packets (live[]) are only touched with the
  * GIL held. */
-#include "state.h"
+#include "worker.h"
 
 #include <unistd.h>
 
@@ -15,7 +15,8 @@
 
 struct Dissector {
     PyObject_HEAD
-    wp_session *session;            /* owned; NULL once closed or at its end */
+    wp_session *session;            /* owned; NULL in a worker, or once closed or at its end */
+    worker_link *link;              /* owned; NULL in this process, or once closed or at its end */
     PyThread_type_lock gate;        /* owned */
     PyObject *source;               /* owned: as it was given; None for frames that are handed in */
     python_source items;            /* of a queue or an iterable */
@@ -89,10 +90,21 @@ keep_live(Dissector *self)
     }
 }
 
+static bool
+has_ended(const Dissector *self)
+{
+    return self->session == NULL && self->link == NULL;
+}
+
 /* Ends the session and leaves the place to the next Dissector. Gate held, or nobody else can be there. */
 static void
 end_session(Dissector *self)
 {
+    if (self->link != NULL) {
+        worker_link *link = self->link;
+        self->link = NULL;
+        worker_link_close(link, false);
+    }
     if (self->session == NULL) {
         return;
     }
@@ -140,10 +152,14 @@ Dissector_close(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     Dissector *self = (Dissector *)op;
     self->closed = true;
-    if (self->session == NULL) {
+    if (has_ended(self)) {
         Py_RETURN_NONE;
     }
-    wp_session_wake(self->session);
+    if (self->link != NULL) {
+        worker_link_wake(self->link);
+    } else {
+        wp_session_wake(self->session);
+    }
     if (enter_gate(self) < 0) {
         return NULL;
     }
@@ -153,6 +169,18 @@ Dissector_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
+wp_session *
+dissector_session(PyObject *op, uint64_t *limit)
+{
+    Dissector *self = (Dissector *)op;
+    if (!PyObject_TypeCheck(op, &PyBaseObject_Type) || self->session == NULL) {
+        PyErr_SetString(PyExc_ValueError, "not an open Dissector of this process");
+        return NULL;
+    }
+    *limit = self->limit;
+    return self->session;
+}
+
 /* ---- next ---- */
 
 /* What keeps next() from going on: 0 nothing, 1 the end (no exception), -1 an exception. */
@@ -160,7 +188,7 @@ static int
 is_over(Dissector *self)
 {
     module_state *state = state_of_type(Py_TYPE(self));
-    if (self->forked) {
+    if (self->forked || (self->link != NULL && !worker_link_is_ours(self->link))) {
         wp_error error;
         wp_fail(&error, WP_EBUSY, "this Dissector was opened before a fork, and works in the parent process only: "
                 "open a new one here");
@@ -171,7 +199,7 @@ is_over(Dissector *self)
         PyErr_SetString(PyExc_ValueError, "the Dissector is closed");
         return -1;
     }
-    if (self->session == NULL) {
+    if (has_ended(self)) {
         return 1;
     }
     if (self->returned >= self->limit) {
@@ -220,6 +248,17 @@ new_packet(Dissector *self)
     return packet;
 }
 
+/* One try, with a worker. */
+static PyObject *
+try_next_in_worker(Dissector *self, bool *again)
+{
+    PyObject *packet = worker_link_next(self->link, state_of_type(Py_TYPE(self)), again);
+    if (packet == NULL && !*again) {
+        end_session(self);
+    }
+    return packet;
+}
+
 /* One try, with the record that was fetched or, where it is NULL, from the session's own source. Gate held. A Packet;
  * or NULL with an exception, at the end without; or NULL with *again. */
 static PyObject *
@@ -228,7 +267,13 @@ try_next(Dissector *self, const wp_record *record, bool *again)
     wp_error error;
     wp_status status;
     *again = false;
-    if (is_over(self) != 0 || vacate_for_next(self) < 0) {
+    if (is_over(self) != 0) {
+        return NULL;
+    }
+    if (self->link != NULL) {
+        return try_next_in_worker(self, again);
+    }
+    if (vacate_for_next(self) < 0) {
         return NULL;
     }
     wp_session *session = self->session;
@@ -385,6 +430,10 @@ Dissector_dissect(PyObject *op, PyObject *args, PyObject *kwargs)
     }
     if (self->two_pass) {
         PyErr_SetString(PyExc_ValueError, "with two_pass all frames come from the file");
+        return NULL;
+    }
+    if (self->link != NULL) {
+        PyErr_SetString(PyExc_ValueError, "dissect() is for a Dissector of this process, not for one in a worker");
         return NULL;
     }
     if (python_record_from_bytes(&frame, data, linktype) == 0
@@ -796,18 +845,59 @@ dissector_raise_table(module_state *state, PyObject *keywords, wp_status status,
     python_settings_release(&settings);
 }
 
-static PyObject *
-Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+/* Opens in this process. */
+static int
+open_here(Dissector *self, PyObject *args, PyObject *kwargs)
 {
     open_arguments given;
     if (parse_arguments(args, kwargs, "|O$OOpOLOOOOOOOOOOO:Dissector", &given) < 0) {
+        return -1;
+    }
+    return fill(self, &given);
+}
+
+/* Starts libwireshark here while the worker starts: its packets are read with what is known here. */
+static int
+open_in_worker(Dissector *self, PyObject *args, PyObject *kwargs, const isolation *where)
+{
+    self->link = worker_link_start(state_of_type(Py_TYPE(self)), args, kwargs, where, &self->source);
+    if (self->link == NULL) {
+        return -1;
+    }
+    self->limit = UINT64_MAX;   /* the worker counts */
+    self->gate = PyThread_allocate_lock();
+    if (self->gate == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    isolation where;
+    PyObject *rest = isolation_parse(kwargs, &where);   /* the keywords that are left */
+    if (rest == NULL) {
         return NULL;
     }
+    const bool take_place = !where.worker && (where.here || open_dissector == NULL);
     Dissector *self = (Dissector *)type->tp_alloc(type, 0);
-    if (self != NULL && fill(self, &given) < 0) {
+    int status = self == NULL ? -1 : take_place ? open_here(self, args, rest) : 0;
+    if (status < 0 && self != NULL && isolation_may_move(&where, state_of_type(type))) {
+        PyErr_Clear();   /* the place was taken meanwhile, by another thread */
+        Py_DECREF(self);
+        self = (Dissector *)type->tp_alloc(type, 0);
+        status = self == NULL ? -1 : open_in_worker(self, args, rest, &where);
+    } else if (status == 0 && !take_place) {
+        status = open_in_worker(self, args, rest, &where);
+    }
+    if (status < 0) {
         Py_CLEAR(self);
     }
     epan_drain_log(state_of_type(type));
+    Py_DECREF(rest);
+    isolation_clear(&where);
     return (PyObject *)self;
 }
 
@@ -853,6 +943,9 @@ Dissector_dealloc(PyObject *op)
         }
         retire(self);
         PyErr_Restore(exception_type, value, traceback);
+    }
+    if (self->link != NULL) {
+        worker_link_close(self->link, true);
     }
     Py_CLEAR(self->lent);
     if (self->gate != NULL) {
@@ -905,7 +998,7 @@ Dissector_repr(PyObject *op)
 {
     Dissector *self = (Dissector *)op;
     return PyUnicode_FromFormat("<Dissector %R, %s>", self->source,
-                                self->closed ? "closed" : self->session == NULL ? "at its end" : "open");
+                                self->closed ? "closed" : has_ended(self) ? "at its end" : "open");
 }
 
 static PyMethodDef Dissector_methods[] = {
@@ -925,7 +1018,8 @@ static PyGetSetDef Dissector_getset[] = {
 PyDoc_STRVAR(Dissector__doc__,
 "Dissector(source=None, *, display_filter=None, fields=None, two_pass=False, read_filter=None, skip=0, count=None,\n"
 "          name_resolution=('mac',), linktype=None, reset_after=None, preferences=None, decode_as=None,\n"
-"          tls_keylog=None, enable=(), disable=(), profile=None, columns=None)\n--\n\n"
+"          tls_keylog=None, enable=(), disable=(), profile=None, columns=None, isolated=None, on_crash='raise',\n"
+"          frame_timeout=None, memory_limit=None, worker_user='nobody')\n--\n\n"
 "An iterator of the Packets of a capture, and a context manager.\n\n"
 "source           path of a capture file in any format that Wireshark reads, compressed or not;\n"
 "                 '-' is standard input, and named pipes give packets as they come;\n"
@@ -945,8 +1039,14 @@ PyDoc_STRVAR(Dissector__doc__,
 "enable, disable  names of protocols and heuristic dissectors\n"
 "profile          one of the user's configuration profiles; without it none of the user's settings count\n"
 "columns          {'Title': '%t' or a field's name}: columns beside Wireshark's own\n"
-"All of these are put back when the Dissector closes.\n\n"
-"Raises FileError, FilterError, FieldError; SessionError while another Dissector is open in this process.\n"
+"All of these are put back when the Dissector closes.\n"
+"isolated         True: in a worker process; False: in this one; None: in this one while its place is free\n"
+"on_crash         with a worker: 'raise' DissectorCrash, or 'skip' the frame and go on\n"
+"frame_timeout    with a worker: seconds for one frame\n"
+"memory_limit     with a worker: bytes that it may take\n"
+"worker_user      who the worker is where this process is root; None: root\n\n"
+"Raises FileError, FilterError, FieldError; SessionError with isolated=False while another Dissector works in this\n"
+"process; DissectorCrash for a worker that crashed, after all packets before that.\n"
 "A file that is cut short raises FileError after its last whole frame.");
 
 static PyType_Slot Dissector_slots[] = {

@@ -1,6 +1,6 @@
 /* module.c - wishpy._epan: the module, its lock as Python sees it, its log, its behaviour around fork.
  * libwireshark itself starts at the first use of something that needs it. */
-#include "state.h"
+#include "worker.h"
 
 #include <unistd.h>
 
@@ -218,7 +218,8 @@ module_exec(PyObject *module)
         return -1;
     }
     if (wp_error_classes_load(&state->errors) < 0 || get_logger(state) < 0
-        || (state->names = PyDict_New()) == NULL || to_python_init() < 0 || register_fork_hooks() < 0) {
+        || (state->names = PyDict_New()) == NULL || to_python_init() < 0 || register_fork_hooks() < 0
+        || PyModule_AddFunctions(module, worker_methods) < 0) {
         return -1;
     }
     return dissector_add_type(module) < 0 || packet_add_type(module) < 0 || field_add_type(module) < 0

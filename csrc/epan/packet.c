@@ -503,6 +503,18 @@ Packet_comment(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyObject *
+Packet_crash(PyObject *op, void *Py_UNUSED(closure))
+{
+    Packet *self = (Packet *)op;
+    if (!self->frame.left_out || self->block == NULL || self->block->node_count == 0) {
+        Py_RETURN_NONE;
+    }
+    wp_field field;
+    wp_block_field(self->block, 0, &field);
+    return text_to_python(field.label);
+}
+
+static PyObject *
 Packet_interface(PyObject *op, void *Py_UNUSED(closure))
 {
     return rest_text(op, offsetof(wp_rest, interface_name));
@@ -895,6 +907,7 @@ static PyGetSetDef Packet_getset[] = {
     {"linktype", Packet_linktype, NULL, "libpcap's link-type number (DLT_*), None where libpcap has none.", NULL},
     {"interface", Packet_interface, NULL, "The interface's name; None where the file does not tell.", NULL},
     {"comment", Packet_comment, NULL, "The packet's first comment, or None.", NULL},
+    {"crash", Packet_crash, NULL, "None; with on_crash='skip', why this frame was left out: then it has bytes alone.", NULL},
     {"data", Packet_data, NULL, "The captured bytes.", NULL},
     {"data_sources", Packet_data_sources, NULL,
      "The bytes that fields lie in, by name: dict of 'Frame (60 bytes)', 'Reassembled TCP (2048 bytes)', ... to bytes.",

@@ -125,7 +125,7 @@ def bad_filter() -> None:
 def busy() -> None:
     with wishpy.Dissector(DEMO) as dissector:
         next(dissector)
-        refused(wishpy.SessionError, path=DNS)
+        refused(wishpy.SessionError, path=DNS, isolated=False)
 
 
 def closed() -> None:

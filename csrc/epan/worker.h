@@ -1,0 +1,58 @@
+/* worker.h - what a worker process and its parent say to each other through the ring. */
+#ifndef WISHPY_EPAN_WORKER_H
+#define WISHPY_EPAN_WORKER_H
+
+#include "state.h"
+
+typedef enum {
+    WORKER_FIELD = 1,   /* a wp_field_description: before the first packet that has this field */
+    WORKER_PACKET,      /* a finished wp_block, with the worker's field ids */
+    WORKER_LOG,         /* JSON, see wishpy/_worker.py */
+    WORKER_END,         /* nothing: no more packets */
+    WORKER_ERROR,       /* JSON: the exception that ended it */
+} worker_message;
+
+/* ---- worker.c, in the worker: the functions of wishpy._worker ---- */
+
+extern PyMethodDef worker_methods[];
+
+/* ---- isolation.c: where a Dissector is to live ---- */
+
+typedef struct {
+    bool worker, here;      /* isolated=True, or a keyword that needs a worker; isolated=False; neither: None */
+    PyObject *bounds;       /* owned: dict of the keywords that are about workers */
+} isolation;
+
+/* Splits a Dissector's keywords (may be NULL): a new dict of those that are not about isolation. Raises. */
+PyObject *isolation_parse(PyObject *kwargs, isolation *where);
+/* Is the exception that is set the one for a taken place, and a worker allowed instead? */
+bool isolation_may_move(const isolation *where, module_state *state);
+void isolation_clear(isolation *where);
+
+/* ---- worker_link.c, in the parent ---- */
+
+typedef struct worker_link worker_link;
+
+/* Starts a worker with a Dissector's arguments, and libwireshark in this process meanwhile. *source becomes a new
+ * reference to the source as it was given. Raises. */
+worker_link *worker_link_start(module_state *state, PyObject *args, PyObject *kwargs, const isolation *where,
+                               PyObject **source);
+
+/* A Packet; or NULL with an exception; or NULL with *again; or NULL at the end. May let go of the GIL. */
+PyObject *worker_link_next(worker_link *link, module_state *state, bool *again);
+
+/* Any thread with the GIL: makes a next() that waits return soon. */
+void worker_link_wake(worker_link *link);
+
+/* Was it opened by this process, not by one that forked this one? */
+bool worker_link_is_ours(const worker_link *link);
+
+/* Leaves the worker to wishpy.isolated, which ends it or keeps it warm. From a dealloc with `later`: nothing waits. */
+void worker_link_close(worker_link *link, bool later);
+
+/* ---- dissector.c, for worker.c ---- */
+
+/* The session of an open Dissector that works in this process, and how many Packets it may return; NULL: raises. */
+wp_session *dissector_session(PyObject *dissector, uint64_t *limit);
+
+#endif

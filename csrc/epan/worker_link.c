@@ -1,0 +1,350 @@
+/* worker_link.c - the parent's side of a Dissector that lives in a process of its own: packets out of the ring.
+ *
+ * What to do about a worker (start, keep warm, end, explain its death) is decided in wishpy/isolated.py; here is what
+ * happens for every packet. Nothing that comes from a worker is trusted: a hostile frame may speak through it. The
+ * Dissector's gate admits one thread at a time. */
+#include "worker.h"
+
+#include <time.h>
+#include <unistd.h>
+
+#include "../engine/foreign_field.h"
+#include "../engine/library.h"
+#include "../engine/ring.h"
+
+#define NO_FIELD UINT32_MAX
+
+struct worker_link {
+    wp_ring ring;
+    PyObject *worker;          /* owned */
+    uint32_t *here;            /* owned: the local id by the worker's, NO_FIELD where it was not described */
+    uint32_t here_count;
+    bool same_ids;             /* all that were described are the same on both sides */
+    uint32_t last;             /* number of the packet that was delivered last */
+    int64_t frame_timeout;     /* ns; 0: none */
+    pid_t owner;
+};
+
+/* ---- opening and closing ---- */
+
+static int
+attach(worker_link *link, PyObject *worker)
+{
+    int memory, readable, writable, socket;
+    wp_error error;
+    PyObject *ends = PyObject_CallMethod(worker, "ends", NULL);
+    if (ends == NULL) {
+        return -1;
+    }
+    const int parsed = PyArg_ParseTuple(ends, "iiiiL", &memory, &readable, &writable, &socket, &link->frame_timeout);
+    Py_DECREF(ends);
+    if (!parsed) {
+        return -1;
+    }
+    if (wp_ring_open(&link->ring, memory, readable, writable, socket, &error) != WP_OK) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    link->same_ids = true;
+    link->owner = getpid();
+    return 0;
+}
+
+static void
+detach(worker_link *link)
+{
+    wp_ring_close(&link->ring);
+    free(link->here);
+    link->here = NULL;
+    link->here_count = 0;
+}
+
+/* Takes over `worker`, also on failure. */
+static worker_link *
+link_to(PyObject *worker)
+{
+    worker_link *link = calloc(1, sizeof *link);
+    if (link == NULL) {
+        PyErr_NoMemory();
+    } else if (attach(link, worker) == 0) {
+        link->worker = worker;
+        return link;
+    }
+    free(link);
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *done = PyObject_CallMethod(worker, "abandon", "O", Py_True);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+    Py_DECREF(worker);
+    return NULL;
+}
+
+worker_link *
+worker_link_start(module_state *state, PyObject *args, PyObject *kwargs, const isolation *where, PyObject **source)
+{
+    PyObject *module = PyImport_ImportModule("wishpy.isolated");
+    PyObject *worker = NULL, *opened = NULL;
+    if (module == NULL) {
+        return NULL;
+    }
+    worker = PyObject_CallMethod(module, "start", "OOO", args, kwargs, where->bounds);
+    Py_DECREF(module);
+    if (worker == NULL) {
+        return NULL;
+    }
+    if (epan_start(state) == 0) {
+        opened = PyObject_CallMethod(worker, "opened", NULL);   /* the worker itself, or one in its place */
+    }
+    *source = opened == NULL ? NULL : PyObject_GetAttrString(opened, "source");
+    if (*source != NULL) {
+        Py_DECREF(worker);
+        return link_to(opened);
+    }
+    Py_XDECREF(opened);
+    Py_DECREF(worker);   /* wishpy.isolated ends what was not opened */
+    return NULL;
+}
+
+bool
+worker_link_is_ours(const worker_link *link)
+{
+    return link->owner == getpid();
+}
+
+void
+worker_link_wake(worker_link *link)
+{
+    if (worker_link_is_ours(link)) {
+        wp_ring_wake(&link->ring);
+    }
+}
+
+void
+worker_link_close(worker_link *link, bool later)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (worker_link_is_ours(link)) {
+        wp_ring_stop(&link->ring);
+        detach(link);
+        PyObject *done = PyObject_CallMethod(link->worker, "abandon", "O", later ? Py_True : Py_False);
+        if (done == NULL) {
+            PyErr_WriteUnraisable(link->worker);
+        }
+        Py_XDECREF(done);
+    } else {
+        detach(link);
+    }
+    Py_DECREF(link->worker);
+    free(link);
+    PyErr_Restore(type, value, traceback);
+}
+
+/* ---- what comes ---- */
+
+/* The name of a field that only the worker's process has becomes known here. */
+static int
+remember_name(module_state *state, uint32_t id)
+{
+    const wp_field_def *def = wp_field_by_id(id);
+    PyObject *name = text_to_python(def->name);
+    PyObject *before = name == NULL ? NULL : PyDict_GetItemWithError(state->names, name);   /* borrowed */
+    int result = -1;
+    if (name != NULL && !PyErr_Occurred()) {
+        PyObject *ids = PyBytes_FromStringAndSize((const char *)&id, sizeof id);
+        if (ids != NULL && before != NULL) {
+            PyObject *both = PySequence_Concat(before, ids);
+            Py_SETREF(ids, both);
+        }
+        result = ids == NULL ? -1 : PyDict_SetItem(state->names, name, ids);
+        Py_XDECREF(ids);
+    }
+    Py_XDECREF(name);
+    return result;
+}
+
+/* 0; 1 for a message that is none; -1 with an exception. */
+static int
+learn_field(worker_link *link, module_state *state, const uint8_t *bytes, uint32_t size)
+{
+    wp_field_description head;
+    bool made;
+    if (size < sizeof head) {
+        return 1;
+    }
+    memcpy(&head, bytes, sizeof head);
+    epan_lock();
+    const int64_t id = wp_field_adopt_locked(bytes, size, &made);
+    wp_epan_unlock();
+    if (id < 0 || head.id >= WP_FIELD_CHUNK * WP_FIELD_CHUNKS) {
+        return 1;
+    }
+    if (head.id >= link->here_count) {
+        const uint32_t count = head.id + 4096;
+        uint32_t *more = realloc(link->here, count * sizeof *more);
+        if (more == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memset(more + link->here_count, 0xff, (count - link->here_count) * sizeof *more);
+        link->here = more;
+        link->here_count = count;
+    }
+    link->here[head.id] = (uint32_t)id;
+    link->same_ids = link->same_ids && (uint32_t)id == head.id;
+    return made ? remember_name(state, (uint32_t)id) : 0;
+}
+
+/* The block's fields get the ids that they have here. False for a field that was not described. */
+static bool
+relocate(const worker_link *link, wp_block *block, uint32_t size)
+{
+    wp_node *nodes = (wp_node *)(block + 1);
+    if (size < sizeof *block || block->node_count > (size - sizeof *block) / sizeof *nodes) {
+        return false;
+    }
+    if (link->same_ids) {
+        return true;   /* wp_block_check looks whether they are known */
+    }
+    for (uint32_t i = 0; i < block->node_count; i++) {
+        const uint32_t id = nodes[i].field;
+        if (id >= link->here_count || link->here[id] == NO_FIELD) {
+            return false;
+        }
+        nodes[i].field = link->here[id];
+    }
+    return true;
+}
+
+/* Takes over the block. NULL without an exception for one that is damaged. */
+static PyObject *
+accept_packet(worker_link *link, module_state *state, wp_block *block, uint32_t size)
+{
+    if (!relocate(link, block, size) || !wp_block_check(block, size)) {
+        free(block);
+        return NULL;
+    }
+    PyObject *packet = packet_new_live(state, NULL, 0, &block->frame);
+    if (packet == NULL) {
+        free(block);
+        return NULL;
+    }
+    ((Packet *)packet)->block = block;
+    link->last = block->frame.number;
+    return packet;
+}
+
+static PyObject *
+tell_worker(worker_link *link, const char *method, const uint8_t *bytes, uint32_t size)
+{
+    return PyObject_CallMethod(link->worker, method, "y#", (const char *)bytes, (Py_ssize_t)size);
+}
+
+/* The worker died, or is as good as dead: `cause`, or NULL where its own death tells. Raises, or goes on with the
+ * successor that it gets. */
+static int
+lose_worker(worker_link *link, const char *cause)
+{
+    const uint32_t busy = atomic_load(&link->ring.shared->watch.frame);
+    const unsigned long long memory = atomic_load(&link->ring.shared->memory);
+    const uint32_t frame = busy > link->last ? busy : link->last + 1;
+    PyObject *next = PyObject_CallMethod(link->worker, "crashed", "IIzK", frame, link->last, cause, memory);
+    if (next == NULL) {
+        return -1;
+    }
+    detach(link);
+    Py_SETREF(link->worker, next);
+    return attach(link, next);
+}
+
+static bool
+is_late(const worker_link *link)
+{
+    const int64_t since = atomic_load(&link->ring.shared->watch.since);
+    struct timespec now;
+    if (link->frame_timeout == 0 || since == 0) {
+        return false;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - since > link->frame_timeout;
+}
+
+/* Nothing is there: a wait without the GIL. */
+static int
+wait_for_more(worker_link *link)
+{
+    if (is_late(link)) {
+        return lose_worker(link, "time");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    wp_ring_wait(&link->ring);
+    Py_END_ALLOW_THREADS
+    return 0;
+}
+
+typedef enum { GO_ON, DELIVER, FINISH, FAIL, DAMAGED } outcome;
+
+/* One message; frees it or hands it on. */
+static outcome
+take_message(worker_link *link, module_state *state, uint32_t kind, uint8_t *bytes, uint32_t size, PyObject **packet)
+{
+    PyObject *done = NULL;
+    outcome result = DAMAGED;
+    switch (kind) {
+    case WORKER_PACKET:
+        *packet = accept_packet(link, state, (wp_block *)(void *)bytes, size);
+        return *packet != NULL ? DELIVER : PyErr_Occurred() ? FAIL : DAMAGED;
+    case WORKER_FIELD: {
+        const int status = learn_field(link, state, bytes, size);
+        result = status == 0 ? GO_ON : status < 0 ? FAIL : DAMAGED;
+        break;
+    }
+    case WORKER_LOG:
+        done = tell_worker(link, "log", bytes, size);
+        result = done == NULL ? FAIL : GO_ON;
+        break;
+    case WORKER_END:
+        result = FINISH;
+        break;
+    case WORKER_ERROR:
+        done = tell_worker(link, "raise_error", bytes, size);
+        result = FAIL;
+        break;
+    default:
+        break;
+    }
+    Py_XDECREF(done);
+    free(bytes);
+    return result;
+}
+
+PyObject *
+worker_link_next(worker_link *link, module_state *state, bool *again)
+{
+    uint32_t kind, size;
+    uint8_t *bytes;
+    wp_error error;
+    PyObject *packet = NULL;
+    outcome what = GO_ON;
+    *again = false;
+    while (what == GO_ON) {
+        wp_status status = wp_ring_read(&link->ring, &kind, &bytes, &size, &error);
+        if (status == WP_AGAIN) {
+            *again = wait_for_more(link) == 0;
+            return NULL;
+        }
+        if (status == WP_END) {
+            *again = lose_worker(link, NULL) == 0;
+            return NULL;
+        }
+        if (status == WP_EMEMORY) {
+            return PyErr_NoMemory();
+        }
+        what = status == WP_OK ? take_message(link, state, kind, bytes, size, &packet) : DAMAGED;
+    }
+    if (what == DAMAGED) {
+        *again = lose_worker(link, "damage") == 0;
+    }
+    return packet;
+}

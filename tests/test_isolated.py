@@ -1,0 +1,437 @@
+"""Dissector(..., isolated=...): the same API and the same answers from a worker process, and no crash reaches here."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import DATA, ISOLATED, ROOT, SANITIZED, SHARED, Finished, captures_under, needs_root
+
+import wishpy
+
+FULL = bool(os.environ.get("WISHPY_FULL"))
+PROGRAM = "wishpy/_worker.py"
+
+
+def children(of: int | None = None) -> dict[int, str]:
+    """Worker processes by their parent's number: process number and state."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            words = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(parent) == (of or os.getpid()) and (PROGRAM.encode() in words or state == "Z"):
+            found[int(folder.name)] = state
+    return found
+
+
+def gone(process: int) -> bool:
+    return not Path(f"/proc/{process}").exists()
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.01)
+
+
+def everything(packet: Any) -> tuple[Any, ...]:
+    """All that a Packet says."""
+    return (
+        packet.number, packet.time_ns, packet.length, packet.captured_length, packet.linktype, packet.interface,
+        packet.comment, packet.data, packet.data_sources, packet.protocols, packet.columns, packet.to_dict(),
+        packet.to_json(), str(packet), packet.crash,
+    )  # fmt: skip
+
+
+def answers(path: Any, **keywords: Any) -> tuple[list[Any], str | None]:
+    """All packets and how the reading ended."""
+    found = []
+    try:
+        with wishpy.Dissector(path, **keywords) as dissector:
+            for packet in dissector:
+                found.append(everything(packet))
+    except wishpy.Error as error:
+        return found, f"{type(error).__name__}: {error}"
+    return found, None
+
+
+@pytest.fixture(autouse=True)
+def no_worker_stays_busy() -> Iterator[None]:
+    yield
+    eventually(lambda: "Z" not in children().values() and len(children()) <= 4)
+
+
+# --- the same answers -----------------------------------------------------------------------------------------
+
+OPTIONS: list[dict[str, Any]] = [
+    {}, {"display_filter": "dns || tcp.flags.syn == 1"}, {"fields": ["ip.src", "tcp.*"]}, {"two_pass": True},
+    {"two_pass": True, "read_filter": "tcp"}, {"skip": 3, "count": 4}, {"count": 0}, {"reset_after": 5},
+    {"name_resolution": ("mac", "network", "transport")}, {"name_resolution": ()},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_work_as_in_process(options: dict[str, Any], demo: str) -> None:
+    here, there = answers(demo, isolated=False, **options), answers(demo, isolated=True, **options)
+    assert here == there
+    assert len(there[0]) > 0 or options.get("count") == 0
+
+
+def sample() -> list[Path]:
+    """Our own captures and every twentieth of the others, all of them with WISHPY_FULL=1."""
+    others = captures_under(SHARED) if SHARED.is_dir() else []
+    return [*captures_under(DATA), *(others if FULL else others[::20])]
+
+
+@pytest.mark.parametrize("path", sample(), ids=lambda path: path.name)
+def test_every_packet_is_equal(path: Path) -> None:
+    if not FULL and path.stat().st_size > 3_000_000:
+        pytest.skip("a long capture: WISHPY_FULL=1 reads it")
+    here, there = answers(path, isolated=False), answers(path, isolated=True)
+    assert here == there
+
+
+def test_a_packet_of_a_worker_is_a_packet(demo: str) -> None:
+    with wishpy.Dissector(demo, isolated=True) as dissector:
+        packets = list(dissector)
+    assert isinstance(dissector, wishpy.Dissector)
+    assert packets[0]["ip.src"] and "dns" in packets[0] and packets[0].find("dns.qry.name").text
+    again = pickle.loads(pickle.dumps(packets))
+    assert [(packet.to_dict(), packet.columns) for packet in again] == [(p.to_dict(), p.columns) for p in packets]
+
+
+def test_standard_input(demo: str, python: Callable[..., Finished]) -> None:
+    code = "import wishpy; print(len(list(wishpy.Dissector('-', isolated=True))))"
+    with open(demo, "rb") as file:
+        assert python(code=code, stdin=file).check() == "13\n"
+    cat = subprocess.Popen(["cat", demo], stdout=subprocess.PIPE)
+    assert python(code=code, stdin=cat.stdout).check() == "13\n"
+    cat.communicate()
+
+
+def test_a_path_that_names_a_descriptor(demo: str) -> None:
+    with open(demo, "rb") as file:
+        assert len(list(wishpy.Dissector(f"/dev/fd/{file.fileno()}", isolated=True))) == 13
+
+
+def test_paths_are_relative_to_where_the_parent_is_now(demo: str, tmp_path: Path, monkeypatch: Any) -> None:
+    list(wishpy.Dissector(demo, isolated=True))   # a worker is warm
+    shutil.copy(demo, tmp_path / "here.pcapng")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(wishpy.Dissector("here.pcapng", isolated=True))) == 13
+
+
+# --- errors ---------------------------------------------------------------------------------------------------
+
+BAD: list[dict[str, Any]] = [
+    {"display_filter": "ip.src == =="}, {"fields": ["no.such.field"]}, {"skip": -1}, {"read_filter": "ip"},
+    {"display_filter": 5}, {"name_resolution": ["all"]}, {"no_such_keyword": 1}, {"count": "many"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("keywords", BAD, ids=str)
+def test_a_mistake_is_the_same_mistake(keywords: dict[str, Any], demo: str) -> None:
+    caught = []
+    for isolated in (False, True):
+        with pytest.raises((wishpy.Error, ValueError, TypeError)) as info:
+            wishpy.Dissector(demo, isolated=isolated, **keywords)
+        caught.append(info.value)
+    here, there = caught
+    assert type(here) is type(there)
+    assert str(here) == str(there)
+    facts = {name: value for name, value in vars(here).items() if name != "with_traceback"}
+    assert facts == vars(there)
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_a_missing_and_a_cut_file(isolated: bool, tmp_path: Path) -> None:
+    with pytest.raises(wishpy.FileError) as caught:
+        wishpy.Dissector(tmp_path / "none.pcap", isolated=isolated)
+    assert caught.value.errno == 2
+    assert caught.value.path == tmp_path / "none.pcap"
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes((DATA / "dns.pcap").read_bytes()[:-5])
+    found, ending = answers(cut, isolated=isolated)
+    assert len(found) == 6
+    assert ending is not None and ending.startswith("FileError") and "cut short" in ending
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error"),
+    [
+        ({"isolated": 1}, TypeError), ({"on_crash": "ignore"}, ValueError), ({"frame_timeout": 0}, ValueError),
+        ({"memory_limit": -1}, ValueError), ({"frame_timeout": "1"}, TypeError), ({"worker_user": 5}, TypeError),
+        ({"isolated": False, "on_crash": "skip"}, ValueError), ({"isolated": False, "frame_timeout": 1}, ValueError),
+        ({"on_crash": "skip", "two_pass": True, "read_filter": "ip"}, ValueError),
+    ],
+)  # fmt: skip
+def test_bounds_that_make_no_sense(keywords: dict[str, Any], error: type[Exception], demo: str) -> None:
+    with pytest.raises(error):
+        wishpy.Dissector(demo, **keywords)
+
+
+def test_sources_that_a_worker_cannot_have_are_refused(demo: str) -> None:
+    for source in (None, iter([b"frame"])):
+        with pytest.raises(wishpy.SessionError):
+            wishpy.Dissector(source, isolated=True)
+
+
+def test_a_memory_limit_below_what_a_worker_needs(demo: str) -> None:
+    with pytest.raises(ValueError, match="before its first frame"):
+        wishpy.Dissector(demo, memory_limit=1_000_000)
+
+
+# --- where it lives -------------------------------------------------------------------------------------------
+
+
+def test_the_second_one_takes_a_worker(demo: str) -> None:
+    with wishpy.Dissector(demo) as first, wishpy.Dissector(demo) as second, wishpy.Dissector(demo) as third:
+        with pytest.raises(wishpy.SessionError):
+            wishpy.Dissector(demo, isolated=False)
+        rows = list(zip(first, second, third, strict=True))
+    assert len(rows) == 13
+    for packets in rows:
+        assert everything(packets[0]) == everything(packets[1]) == everything(packets[2])
+
+
+def test_zip_over_eight(demo: str) -> None:
+    dissectors = [wishpy.Dissector(demo) for _ in range(8)]
+    rows = [[everything(packet) for packet in row] for row in zip(*dissectors, strict=True)]
+    assert len(rows) == 13
+    assert all(cell == row[0] for row in rows for cell in row)
+
+
+def test_from_many_threads(demo: str) -> None:
+    expected = [packet.to_dict() for packet in wishpy.Dissector(demo)]
+    each = 13 if FULL else 3
+    wrong: list[Any] = []
+
+    def work() -> None:
+        for _ in range(each):
+            try:
+                with wishpy.Dissector(demo) as dissector:
+                    if [packet.to_dict() for packet in dissector] != expected:
+                        wrong.append("packets")
+            except BaseException as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    eventually(lambda: not children(), 20)   # the warm ones go, too
+
+
+@pytest.mark.parametrize("how", ["-c", "stdin", "thread", "spawn"])
+def test_wherever_the_program_comes_from(how: str, demo: str) -> None:
+    code = f"import wishpy\nprint(len(list(wishpy.Dissector({demo!r}, isolated=True))))\n"
+    if how == "thread":
+        code = f"import threading\nt = threading.Thread(target=exec, args=({code!r},))\nt.start(); t.join()"
+    if how == "spawn":   # __main__ has no guard: a worker that imported it anew would start workers without end
+        code = "import multiprocessing\nmultiprocessing.set_start_method('spawn')\n" + code
+    command = [sys.executable] + (["-c", code] if how != "stdin" else ["-"])
+    run = subprocess.run(command, input=code if how == "stdin" else None, capture_output=True, text=True, timeout=60)
+    assert (run.stdout, run.stderr) == ("13\n", "")
+
+
+def test_a_notebook_cell_run_again_and_again(demo: str) -> None:
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+    import nbformat
+
+    cell = f"import wishpy\npackets = wishpy.Dissector({demo!r})\nfirst = next(packets)\nfirst.number, first['ip.src']"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    client = nbclient.NotebookClient(notebook, timeout=60)
+    with client.setup_kernel():
+        outputs = []
+        for _ in range(50):
+            client.execute_cell(notebook.cells[0], 0)
+            outputs.append(notebook.cells[0].outputs[-1]["data"]["text/plain"])
+    assert len(set(outputs)) == 1
+    assert outputs[0].startswith("(1, ")
+
+
+# --- the end --------------------------------------------------------------------------------------------------
+
+
+def worker_of(dissector: Any) -> int:
+    """The one worker of a Dissector that has just been opened."""
+    busy = set(children())
+    assert len(busy) == 1
+    return busy.pop()
+
+
+@pytest.fixture
+def alone() -> None:
+    """No worker is warm."""
+    eventually(lambda: not children())
+
+
+@pytest.mark.parametrize("how", ["close", "break", "collect", "end", "exception"])
+def test_no_worker_outlives_its_use_for_long(how: str, demo: str, alone: None) -> None:
+    dissector = wishpy.Dissector(demo, isolated=True)
+    process = worker_of(dissector)
+    if how == "close":
+        next(dissector)
+        dissector.close()
+        dissector.close()
+        with pytest.raises(ValueError, match="closed"):
+            next(dissector)
+    elif how == "break":
+        for _ in dissector:
+            break
+    elif how == "end":
+        assert len(list(dissector)) == 13
+        assert next(dissector, None) is None
+    elif how == "exception":
+        with pytest.raises(ZeroDivisionError), dissector:
+            next(dissector)
+            raise ZeroDivisionError
+    del dissector
+    eventually(lambda: gone(process))
+
+
+def test_a_warm_worker_is_used_again(demo: str, alone: None) -> None:
+    with wishpy.Dissector(demo, isolated=True) as dissector:
+        process = worker_of(dissector)
+        list(dissector)
+    with wishpy.Dissector(demo, isolated=True, fields=["ip.src"]) as dissector:
+        assert worker_of(dissector) == process
+        assert next(packet.keys() for packet in dissector) == ["ip.src"]
+
+
+@pytest.mark.parametrize("cause", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("forked", [False, True])
+def test_the_parent_is_killed(cause: signal.Signals, forked: bool, demo: str) -> None:
+    """Also while a forked child of the parent, which has copies of its descriptors, lives on."""
+    code = (
+        "import os, sys, time, wishpy\n"
+        f"d = wishpy.Dissector({demo!r}, isolated=True); next(d)\n"
+        f"if {forked} and os.fork() == 0:\n    time.sleep(20); os._exit(0)\n"
+        "print('ready', flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"ready\n"
+    workers = list(children(parent.pid))
+    assert workers
+    parent.send_signal(cause)
+    parent.wait()
+    try:
+        eventually(lambda: all(gone(worker) for worker in workers))
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL) if forked else None
+        parent.stdout.close()
+
+
+def test_a_forked_child_says_whose_it_is(demo: str) -> None:
+    with wishpy.Dissector(demo, isolated=True) as dissector:
+        next(dissector)
+        child = os.fork()
+        if child == 0:
+            try:
+                next(dissector)
+            except wishpy.SessionError:
+                dissector.close()
+                os._exit(0 if len(list(wishpy.Dissector(demo, isolated=True))) == 13 else 1)
+            os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        assert len(list(dissector)) == 12
+
+
+def test_ctrl_c_ends_a_wait(tmp_path: Path) -> None:
+    fifo = tmp_path / "pipe"
+    os.mkfifo(fifo)
+    code = (
+        "import wishpy\n"
+        f"d = wishpy.Dissector({str(fifo)!r}, isolated=True)\n"
+        "print('ready', flush=True)\n"
+        "try:\n    next(d)\nexcept KeyboardInterrupt:\n    print('interrupted')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[0] == b"interrupted\n"
+    assert process.returncode == 0
+
+
+# --- crashes and bounds ---------------------------------------------------------------------------------------
+
+
+def test_a_worker_killed_from_outside(demo: str, alone: None) -> None:
+    dissector = wishpy.Dissector(demo, isolated=True)
+    first = next(dissector)
+    os.kill(worker_of(dissector), signal.SIGSEGV)
+    with pytest.raises(wishpy.DissectorCrash) as caught:
+        for packet in dissector:
+            first = packet
+        raise wishpy.DissectorCrash("it had sent all", frame=14, cause="SIGSEGV")   # the kill came late
+    assert caught.value.frame == first.number + 1
+    assert caught.value.cause == "SIGSEGV"
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer turns signals into exits of its own")
+def test_crashes_at_random_frames(demo: str, tmp_path: Path, python: Callable[..., Finished]) -> None:
+    shutil.copy(ISOLATED / "worker_crashes.lua", tmp_path)
+    environment = {**os.environ, "WIRESHARK_PLUGIN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    number = 1000 if FULL else 6
+    run = python(str(ISOLATED / "worker_crashes.py"), demo, str(number), env=environment, timeout=900)
+    assert run.check() == f"{number} crashes\n"
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/captures is not there: nothing malformed to read")
+def test_malformed_captures_with_skip() -> None:
+    folder = SHARED / "malformed"
+    for path in captures_under(folder)[:: 1 if FULL else 12]:
+        here = answers(path, isolated=False)
+        there = answers(path, isolated=True, on_crash="skip")
+        assert here == there, path
+
+
+def test_what_a_worker_may_do(demo: str, alone: None) -> None:
+    with wishpy.Dissector(demo, isolated=True) as dissector:
+        process = worker_of(dissector)
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
+        limits = Path(f"/proc/{process}/limits").read_text()
+        assert lines["NoNewPrivs"].strip() == "1"
+        assert int(lines["CapEff"], 16) == int(lines["CapPrm"], 16) == 0 or os.geteuid() != 0
+        core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+        assert core.split()[4:6] in (["0", "0"], ["1", "1"])
+        assert lines["Seccomp"].strip() == "2"
+
+
+@needs_root
+def test_root_sends_nobody(tmp_path: Path, demo: str, alone: None) -> None:
+    """What root alone may read is opened for the worker, a fresh or a warm one; then it is nobody."""
+    import pwd
+
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    path = shutil.copy(demo, hidden / "capture.pcapng")
+    os.chmod(path, 0o600)
+    for options in ({}, {"two_pass": True}, {}):
+        with wishpy.Dissector(path, isolated=True, **options) as dissector:
+            busy = [process for process in children() if os.stat(f"/proc/{process}").st_uid]
+            status = Path(f"/proc/{busy[0]}/status").read_text()
+            owners = next(line for line in status.splitlines() if line.startswith("Uid:")).split()[1:]
+            assert set(owners) == {str(pwd.getpwnam("nobody").pw_uid)}
+            assert len(list(dissector)) == 13
+    with pytest.raises(ValueError, match="no user"):
+        wishpy.Dissector(path, isolated=True, worker_user="no-such-user")

@@ -1,0 +1,128 @@
+"""The program of a worker process: dissects one capture after another for the process that started it.
+
+Run by wishpy/isolated.py with descriptors as arguments; of no use by itself. It is told what to do over a socket, and
+what it finds goes through shared memory, see csrc/epan/worker.c. What it says is JSON, never pickle: a worker that a
+hostile frame has taken over must not be able to make its parent run anything.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import logging
+import marshal
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+# No site, no user's paths (python -I -S): only where this file lies.
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from wishpy import _epan
+from wishpy.isolated import ERROR_FACTS, MESSAGE_END, MESSAGE_ERROR, MESSAGE_LOG, receive, send
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as plain values."""
+    facts = {name: getattr(error, name) for name in ERROR_FACTS if getattr(error, name, None) is not None}
+    message = getattr(error, "message", None) or str(error)
+    names = [cls.__name__ for cls in type(error).__mro__]
+    return {"type": names, "message": message, "facts": facts}
+
+
+class LogHandler(logging.Handler):
+    """Log lines go to the parent: with the reply until the capture is open, and then between the packets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early: list[tuple[int, str]] | None = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = (record.levelno, record.getMessage())
+        if self.early is not None:
+            self.early.append(line)
+        else:
+            _epan._worker_write(MESSAGE_LOG, json.dumps([line]).encode())
+
+
+class Worker:
+    def __init__(self, parent: int, ends: list[int]) -> None:
+        self.socket = socket.socket(fileno=ends[0])
+        for end in ends:
+            os.set_inheritable(end, False)
+        _epan._worker_start(ends[0], parent, *ends[1:])
+        self.log = LogHandler()
+        logger = logging.getLogger("wishpy")
+        logger.addHandler(self.log)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        self.bound = False
+
+    def run(self) -> None:
+        while True:
+            message, descriptors = receive(self.socket)
+            if message is None:
+                return
+            self.work(marshal.loads(message), descriptors)
+            os.ftruncate(2, 0)
+            send(self.socket, b'{"idle": true}')
+
+    def work(self, job: dict[str, Any], descriptors: list[int]) -> None:
+        _epan._worker_restart()
+        self.log.early = []
+        try:
+            dissector = self.open(job, descriptors)
+        except Exception as error:
+            self.reply({"error": describe(error)})
+            return
+        self.reply({})
+        self.log.early = None
+        with dissector:
+            try:
+                _epan._worker_serve(dissector, job["after"], job["left_out"])
+                _epan._worker_write(MESSAGE_END, b"")
+            except Exception as error:
+                _epan._worker_write(MESSAGE_ERROR, json.dumps(describe(error)).encode())
+        self.log.early = []
+        _epan._worker_memory(0)
+
+    def reply(self, answer: dict[str, Any]) -> None:
+        send(self.socket, json.dumps({**answer, "log": self.log.early}).encode())
+
+    def open(self, job: dict[str, Any], descriptors: list[int]) -> Any:
+        """The Dissector, with all of the worker's bounds in force."""
+        if not self.bound:
+            self.bound = True
+            if job["user"] is not None:
+                _epan._worker_become(*job["user"])
+            if not job["network"]:
+                _epan._worker_no_network()
+        for descriptor in descriptors or [os.open(os.devnull, os.O_RDONLY)]:   # its standard input
+            if descriptor != 0:   # libwiretap closes its standard input
+                os.dup2(descriptor, 0)
+                os.close(descriptor)
+        os.chdir(job["folder"])
+        dissector = _epan.Dissector(job["source"], isolated=False, **job["keywords"])
+        _epan._worker_drop_reading()
+        keys = job["keywords"].get("tls_keylog")
+        if keys is not None and not os.access(keys, os.R_OK):
+            dissector.close()
+            raise PermissionError(errno.EACCES, f"the worker's user may not read the file of keys, {keys!r}")
+        if job["memory_limit"]:
+            try:
+                _epan._worker_memory(job["memory_limit"])
+            except BaseException:
+                dissector.close()
+                raise
+        return dissector
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(ConnectionError, BrokenPipeError):
+        Worker(int(sys.argv[1]), [int(word) for word in sys.argv[2:]]).run()
+    os._exit(0)
