@@ -49,6 +49,7 @@ struct wp_source_file {
     int64_t offset;             /* of the record read last */
     uint64_t frames;
     bool random;
+    bool first_pass_ended;      /* of two: the sequential half is closed */
     pump *pump;                 /* owned; NULL for a regular file */
     void (*opened)(void *wtap, void *data);
     void *opened_data;          /* borrowed from the session, which frees the file first */
@@ -469,6 +470,7 @@ void
 wp_source_file_end_first_pass(wp_source_file *file)
 {
     wtap_sequential_close(file->wtap);
+    file->first_pass_ended = true;
 }
 
 int64_t
@@ -480,10 +482,12 @@ wp_source_file_offset(const wp_source_file *file)
 void
 wp_source_file_progress(const wp_source_file *file, int64_t *done, int64_t *all)
 {
-    *done = file->wtap == NULL ? 0 : wtap_read_so_far(file->wtap);
-    *all = 0;
+    *done = *all = 0;
     if (file->wtap != NULL && file->pump == NULL) {
         int code = 0;
         *all = wtap_file_size(file->wtap, &code);
+    }
+    if (file->wtap != NULL) {   /* the second pass seeks: where it is in the file says nothing */
+        *done = file->first_pass_ended ? *all : wtap_read_so_far(file->wtap);
     }
 }
