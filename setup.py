@@ -5,6 +5,7 @@ Switches, from the environment:
   WISHPY_SANITIZE=...  -fsanitize=..., for example address,undefined
   WISHPY_COVERAGE=1    gcov's counters
   WISHPY_WERROR=1      warnings are errors (the checks build so)
+  WISHPY_EXTENSIONS=0  no extension modules: for an editable install of a tree in which they are built already
 """
 
 import os
@@ -107,10 +108,17 @@ def epan_extension(sources):
 
 
 PCAP_ENGINE = {"csrc/engine/pcap_handle.c", "csrc/engine/source_live.c"}
-common = set(glob("csrc/common/*.c"))
-extensions = [epan_extension({*glob("csrc/epan/*.c"), *common, *glob("csrc/engine/*.c")} - PCAP_ENGINE)]
-if glob("csrc/pcap/*.c"):
-    pcap = {*glob("csrc/pcap/*.c"), *common, *PCAP_ENGINE}
-    extensions.append(extension("wishpy._pcap", pcap, modules=["libpcap"], headers=["pcap/pcap.h"]))
 
-setup(ext_modules=extensions)
+
+def extensions():
+    if os.environ.get("WISHPY_EXTENSIONS") == "0":
+        return []
+    common = set(glob("csrc/common/*.c"))
+    found = [epan_extension({*glob("csrc/epan/*.c"), *common, *glob("csrc/engine/*.c")} - PCAP_ENGINE)]
+    if glob("csrc/pcap/*.c"):
+        pcap = {*glob("csrc/pcap/*.c"), *common, *PCAP_ENGINE}
+        found.append(extension("wishpy._pcap", pcap, modules=["libpcap"], headers=["pcap/pcap.h"]))
+    return found
+
+
+setup(ext_modules=extensions())
