@@ -12,7 +12,7 @@ from traffic import why_not
 
 WORKS = """
     iterate items polls bad_filter bad_path raw_packet capsule listing following looping filtering batches dumping
-    programs
+    programs bad_programs
 """.split()
 
 _missing = why_not()
