@@ -709,7 +709,10 @@ compile_locked(const char *text, dfilter_t **filter, uint64_t which, wp_error *e
     char *message = NULL;
     int64_t position, span;
     if (wsc_filter_compile(text, filter, &message, &position, &span)) {
-        return WP_OK;
+        /* Wireshark's parser gives up silently on thousands of brackets, and that would mean "everything". */
+        return *filter != NULL || text[strspn(text, " \t\r\n\v\f")] == '\0'
+                   ? WP_OK
+                   : wp_fail(error, WP_EFILTER, "the display filter is nested too deeply");
     }
     wp_status status = wp_fail(error, WP_EFILTER, "%s", message == NULL ? "not a valid display filter" : message);
     error->position = position;
