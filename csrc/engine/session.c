@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "heuristic_order.h"
 #include "library.h"
 #include "ws_compat.h"
 
@@ -780,6 +781,7 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
         return status;
     }
     wsc_forget_names();
+    wp_heuristic_order_restore_locked();
     session->epan = epan_new(&session->provider, &provider_functions);
     if (session->two_pass) {
         session->provider.frames = new_frame_data_sequence();

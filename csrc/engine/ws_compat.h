@@ -655,6 +655,22 @@ wsc_resolution_set(uint32_t bits)
     gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WP_RESOLVE_PACKETS) != 0;
 }
 
+/* ---- heuristics ---- */
+
+/* The first node of a list of heuristics, whose first entry is known. No header has this struct, which is packet.c's own:
+ * its second pointer to 4.2, the third from 4.4, which has a title before. NULL where it is neither. */
+static inline GSList *
+wsc_heuristics(struct heur_dissector_list *list, const void *first)
+{
+    for (int i = 1; i <= (WSC_VERSION >= WSC_AT(4, 4) ? 2 : 1); i++) {
+        GSList *node = ((GSList **)(void *)list)[i];
+        if (node != NULL && node->data == first) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
 /* ---- preferences ---- */
 
 typedef enum {
