@@ -669,6 +669,7 @@ copy_columns(const wp_plan *from, wp_plan *to, wp_error *error)
 wp_status
 wp_plan_adapt(const wp_plan *plan, const struct ArrowSchema *wanted, wp_plan **adapted, wp_error *error)
 {
+    *adapted = NULL;
     if (strcmp(wanted->format, "+s") != 0 || wanted->n_children != plan->count) {
         return wp_fail(error, WP_EVALUE, "the requested schema has %lld columns, the table has %u",
                        (long long)wanted->n_children, plan->count);
