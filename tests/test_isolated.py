@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import queue
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from conftest import DATA, ISOLATED, ROOT, SANITIZED, SHARED, Finished, captures_under, needs_root
 
 import wishpy
+import wishpy.isolated
 
 FULL = bool(os.environ.get("WISHPY_FULL"))
 PROGRAM = "wishpy/_worker.py"
@@ -70,7 +72,8 @@ def answers(path: Any, **keywords: Any) -> tuple[list[Any], str | None]:
 
 
 @pytest.fixture(autouse=True)
-def no_worker_stays_busy() -> Iterator[None]:
+def no_worker_stays_busy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(wishpy.isolated, "WARM_SECONDS", 1.0)   # some tests wait for the end of all
     yield
     eventually(lambda: "Z" not in children().values() and len(children()) <= 4)
 
@@ -184,10 +187,69 @@ def test_bounds_that_make_no_sense(keywords: dict[str, Any], error: type[Excepti
         wishpy.Dissector(demo, **keywords)
 
 
-def test_sources_that_a_worker_cannot_have_are_refused(demo: str) -> None:
+def raw_packets() -> list[Any]:
+    return list(wishpy.Capturer(path=str(DATA / "dns.pcap")))
+
+
+def filled_queue() -> Any:
+    waiting: queue.Queue[Any] = queue.Queue()
+    for raw in raw_packets():
+        waiting.put(raw)
+    waiting.put(None)
+    return waiting
+
+
+SOURCES: dict[str, Callable[[], Any]] = {
+    "list": raw_packets, "queue": filled_queue, "capturer": lambda: wishpy.Capturer(path=str(DATA / "dns.pcap")),
+    "generator": lambda: (raw for raw in raw_packets()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, {"count": 3}, {"display_filter": "dns.flags.response == 1"}], ids=str)
+@pytest.mark.parametrize("source", SOURCES)
+def test_sources_that_the_parent_reads(source: str, options: dict[str, Any]) -> None:
+    here, there = (answers(SOURCES[source](), isolated=isolated, **options) for isolated in (False, True))
+    assert here == there
+    assert len(here[0]) == (7 if not options else 3)
+
+
+def test_what_an_iterable_raises_comes_out_and_no_frame_is_read_ahead() -> None:
+    taken = []
+
+    def frames() -> Iterator[bytes]:
+        for raw in raw_packets()[:3]:
+            taken.append(raw.data)
+            yield raw.data
+        raise LookupError("of the iterable's own")
+
+    dissector = wishpy.Dissector(frames(), linktype="EN10MB", isolated=True)
+    for number in (1, 2, 3):
+        assert next(dissector).number == number
+        assert len(taken) == number
+    with pytest.raises(LookupError, match="own"):
+        next(dissector)
+    dissector.close()
+
+
+def test_frames_that_are_handed_in() -> None:
+    raw = raw_packets()
+    found = []
+    for isolated in (False, True):
+        with wishpy.Dissector(isolated=isolated) as dissector:
+            answer = [everything(dissector.dissect(raw[0].data)), everything(dissector.dissect(raw[1].data, time=5))]
+            with pytest.raises(ValueError, match="no-such-dissector"):
+                dissector.dissect(b"x", dissector="no-such-dissector")
+            answer.append(everything(dissector.dissect(raw[2].data[42:], dissector="dns")))
+            found.append(answer)
+    assert found[0] == found[1]
+    with wishpy.Dissector(DATA / "dns.pcap", isolated=True) as dissector, pytest.raises(ValueError, match="no other"):
+        dissector.dissect(raw[0].data)
+
+
+def test_frames_of_a_source_cannot_be_skipped() -> None:
     for source in (None, iter([b"frame"])):
-        with pytest.raises(wishpy.SessionError):
-            wishpy.Dissector(source, isolated=True)
+        with pytest.raises(ValueError, match="skip"):
+            wishpy.Dissector(source, on_crash="skip")
 
 
 def test_a_memory_limit_below_what_a_worker_needs(demo: str) -> None:

@@ -61,6 +61,7 @@ class Worker:
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         self.bound = False
+        self.hand = -1   # a socket for the frames of a source that only the parent can read
 
     def run(self) -> None:
         while True:
@@ -83,7 +84,7 @@ class Worker:
         self.log.early = None
         with dissector:
             try:
-                _epan._worker_serve(dissector, job["after"], job["left_out"])
+                _epan._worker_serve(dissector, job["after"], job["left_out"], self.hand)
                 _epan._worker_write(MESSAGE_END, b"")
             except Exception as error:
                 _epan._worker_write(MESSAGE_ERROR, json.dumps(describe(error)).encode())
@@ -101,6 +102,9 @@ class Worker:
                 _epan._worker_become(*job["user"])
             if not job["network"]:
                 _epan._worker_no_network()
+        if self.hand >= 0:
+            os.close(self.hand)
+        self.hand = descriptors.pop() if job["handed"] else -1
         for descriptor in descriptors or [os.open(os.devnull, os.O_RDONLY)]:   # its standard input
             if descriptor != 0:   # libwiretap closes its standard input
                 os.dup2(descriptor, 0)

@@ -325,15 +325,12 @@ def _is_descriptor(path: str | bytes) -> bool:
     return name == "/dev/stdin" or name.startswith(("/dev/fd/", "/proc/"))
 
 
-def _open_source(source: Any) -> tuple[Any, list[int]]:
+def _is_path(source: Any) -> bool:
+    return isinstance(source, (str, bytes, os.PathLike))
+
+
+def _open_path(source: Any) -> tuple[Any, list[int]]:
     """What the worker opens, and the descriptor that it has to be given for that."""
-    if source is None:
-        raise errors.SessionError("dissect() needs the one place of this process, and a worker cannot stand in for it")
-    if not isinstance(source, (str, bytes, os.PathLike)):
-        raise errors.SessionError(
-            "a worker reads capture files and standard input; for a Capturer, a queue or an iterable this process is "
-            "needed (isolated=False), and there another Dissector must be closed first"
-        )
     path = os.fspath(source)
     if path in ("-", b"-"):
         return "-", [os.dup(0)]
@@ -361,21 +358,32 @@ class Engagement:
         keywords = dict(keywords)
         self.source = arguments[0] if arguments else keywords.pop("source", None)
         self.bounds = _bounds(bounds)
+        self.hand: socket.socket | None = None   # to hand frames over: the source is for this process to read
+        self.handed = not _is_path(self.source)
+        if self.handed:   # these are about reading
+            keywords = {name: value for name, value in keywords.items() if name not in ("linktype", "count")}
         options = {name: _plain(value) for name, value in keywords.items()}
         self.job = {
             "keywords": options, "folder": os.getcwd(), "user": self.bounds["user"],
             "network": "dns" in (options.get("name_resolution") or ()),
-            "memory_limit": self.bounds["memory_limit"], "after": 0, "left_out": [],
+            "memory_limit": self.bounds["memory_limit"], "after": 0, "left_out": [], "handed": self.handed,
+            "source": None,
         }  # fmt: skip
         if self.bounds["skip"]:
             self._check_skip(options)
-        self.job["source"], self.descriptors = _open_source(self.source)
+        if self.handed:
+            self.hand, theirs = socket.socketpair()
+            self.descriptors.append(theirs.detach())
+        else:
+            self.job["source"], self.descriptors = _open_path(self.source)
         self.kind = (_environment(), self.job["user"], self.job["network"])
 
     def _check_skip(self, options: dict[str, Any]) -> None:
         if options.get("read_filter") is not None:
             raise ValueError("on_crash='skip' does not go together with read_filter, which numbers the frames anew")
-        with contextlib.suppress(OSError, TypeError):   # opening it will tell
+        if self.handed:
+            raise ValueError("on_crash='skip' needs a capture file: a source's frames cannot be read again")
+        with contextlib.suppress(OSError):   # opening it will tell
             path = os.fspath(self.source)
             if path in ("-", b"-") or _is_descriptor(path) or not stat.S_ISREG(os.stat(path).st_mode):
                 raise ValueError("on_crash='skip' needs a capture file that can be read again")
@@ -429,9 +437,10 @@ class Engagement:
         self.launch(_Process(self.kind))
         return self._opened()
 
-    def ends(self) -> tuple[int, int, int, int, int]:
+    def ends(self) -> tuple[int, ...]:
         assert self.process is not None
-        return (*self.process.ends, self.process.socket.fileno(), self.bounds["frame_timeout"])
+        hand = -1 if self.hand is None else self.hand.fileno()
+        return (*self.process.ends, self.process.socket.fileno(), self.bounds["frame_timeout"], hand)
 
     # --- what comes out of the ring
 
@@ -493,13 +502,17 @@ class Engagement:
             "damage": "what the worker sent is damaged",
         }.get(cause) or f"the worker {'ended with' if cause.startswith('exit') else 'died of'} {cause}"
         where = "while the capture was opened" if frame is None else f"frame {frame}"
-        name = os.fsdecode(self.source) if isinstance(self.source, (str, bytes, os.PathLike)) else repr(self.source)
+        name = os.fsdecode(self.source) if _is_path(self.source) else repr(self.source)
         words = self.process.last_words() if self.process is not None else ""
         message = f"{name}: {where}: {what}" + (f"\nIts last words: {words}" if words else "")
         return errors.DissectorCrash(message, path=self.source, frame=frame, cause=cause)
 
     def abandon(self, later: bool) -> None:
         """The Dissector is at its end. `later`: called from a destructor."""
+        if self.hand is not None:
+            with contextlib.suppress(OSError):
+                self.hand.shutdown(socket.SHUT_RDWR)   # a worker that waits for a frame sees its end
+            self.hand.close()
         process, self.process = self.process, None
         if process is not None:
             _leave(process, later)

@@ -248,12 +248,49 @@ new_packet(Dissector *self)
     return packet;
 }
 
+/* The next frame of a Capturer goes to the worker: 1; 0 at the end; -1 raised or, with *again, not there yet. */
+static int
+hand_captured(Dissector *self, bool *again)
+{
+    wp_source *source = PyCapsule_GetPointer(self->lent, WP_SOURCE_CAPSULE);
+    wp_record record = {0};
+    wp_error error;
+    wp_status status;
+    if (source == NULL) {
+        return -1;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = source->vtable->next(source, &record, &error);
+    Py_END_ALLOW_THREADS
+    *again = status == WP_AGAIN;
+    if (status == WP_OK) {
+        worker_link_hand(self->link, &record, NULL);
+        return 1;
+    }
+    if (status != WP_AGAIN && status != WP_END) {
+        raise_status(state_of_type(Py_TYPE(self)), status, &error, self->source);
+    }
+    return status == WP_END ? 0 : -1;
+}
+
 /* One try, with a worker. */
 static PyObject *
-try_next_in_worker(Dissector *self, bool *again)
+try_next_in_worker(Dissector *self, const wp_record *record, bool *again)
 {
-    PyObject *packet = worker_link_next(self->link, state_of_type(Py_TYPE(self)), again);
-    if (packet == NULL && !*again) {
+    PyObject *packet = NULL;
+    bool refused;
+    int handed = 1;
+    if (record != NULL) {
+        worker_link_hand(self->link, record, NULL);
+    } else if (self->lent != NULL && !worker_link_is_busy(self->link)) {
+        handed = hand_captured(self, again);
+    }
+    if (handed > 0) {
+        packet = worker_link_next(self->link, state_of_type(Py_TYPE(self)), again, &refused);
+    }
+    if (packet != NULL) {
+        self->returned++;
+    } else if (!*again) {
         end_session(self);
     }
     return packet;
@@ -271,7 +308,7 @@ try_next(Dissector *self, const wp_record *record, bool *again)
         return NULL;
     }
     if (self->link != NULL) {
-        return try_next_in_worker(self, again);
+        return try_next_in_worker(self, record, again);
     }
     if (vacate_for_next(self) < 0) {
         return NULL;
@@ -335,7 +372,8 @@ Dissector_next(PyObject *op)
     }
     do {
         python_record next = {0};
-        const bool fetched = has_items(self);
+        const bool busy = self->link != NULL && worker_link_is_busy(self->link);
+        const bool fetched = has_items(self) && !busy;
         if (PyErr_CheckSignals() < 0 || (fetched && fetch(self, &next) <= 0)) {
             return NULL;
         }
@@ -363,6 +401,43 @@ raise_unknown_dissector(PyObject *name)
     Py_XDECREF(names);
 }
 
+/* The same, with a worker. Signals are looked at: a dissector may loop. */
+static PyObject *
+dissect_in_worker(Dissector *self, const wp_record *record, const char *name, PyObject *dissector)
+{
+    module_state *state = state_of_type(Py_TYPE(self));
+    PyObject *packet = NULL;
+    bool again = true, refused = false;
+    if (is_over(self) < 0) {
+        return NULL;
+    }
+    if (!worker_link_takes_frames(self->link)) {
+        PyErr_SetString(PyExc_ValueError, "a worker that reads a source takes no other frames: open another Dissector()");
+        return NULL;
+    }
+    worker_link_hand(self->link, record, name);
+    while (packet == NULL && again && worker_link_is_busy(self->link)) {
+        packet = worker_link_next(self->link, state, &again, &refused);
+        if (packet == NULL && again && PyErr_CheckSignals() < 0) {
+            end_session(self);   /* its answer could not be told from the next one's */
+            return NULL;
+        }
+    }
+    if (packet != NULL) {
+        return packet;
+    }
+    if (!PyErr_Occurred()) {
+        Py_RETURN_NONE;
+    }
+    if (!refused) {
+        end_session(self);
+    } else if (PyErr_ExceptionMatches(state->errors.classes[WP_EFIELD])) {
+        PyErr_Clear();
+        raise_unknown_dissector(dissector);
+    }
+    return NULL;
+}
+
 /* Gate held. A Packet, None where a filter leaves the frame out, or NULL with an exception. */
 static PyObject *
 dissect_given(Dissector *self, const wp_record *record, PyObject *dissector)
@@ -370,6 +445,9 @@ dissect_given(Dissector *self, const wp_record *record, PyObject *dissector)
     const char *name = dissector == Py_None ? NULL : PyUnicode_AsUTF8(dissector);
     wp_error error;
     wp_status status;
+    if (self->link != NULL) {
+        return dissect_in_worker(self, record, name, dissector);
+    }
     if (self->session == NULL) {
         if (is_over(self) >= 0) {
             PyErr_SetString(PyExc_ValueError, "the Dissector is at its end");
@@ -430,10 +508,6 @@ Dissector_dissect(PyObject *op, PyObject *args, PyObject *kwargs)
     }
     if (self->two_pass) {
         PyErr_SetString(PyExc_ValueError, "with two_pass all frames come from the file");
-        return NULL;
-    }
-    if (self->link != NULL) {
-        PyErr_SetString(PyExc_ValueError, "dissect() is for a Dissector of this process, not for one in a worker");
         return NULL;
     }
     if (python_record_from_bytes(&frame, data, linktype) == 0
@@ -856,15 +930,36 @@ open_here(Dissector *self, PyObject *args, PyObject *kwargs)
     return fill(self, &given);
 }
 
+/* What a worker cannot read itself is read here and handed over: self->items or self->lent. */
+static int
+find_source_for_worker(Dissector *self, PyObject *kwargs)
+{
+    open_arguments given = {.source = self->source, .linktype = Py_None, .count = Py_None};
+    PyObject *linktype = PyDict_GetItemString(kwargs, "linktype");   /* borrowed */
+    PyObject *count = PyDict_GetItemString(kwargs, "count");
+    PyObject *path = NULL;
+    wp_source *borrowed = NULL;
+    self->limit = UINT64_MAX;
+    given.linktype = linktype == NULL ? Py_None : linktype;
+    given.count = count == NULL ? Py_None : count;
+    const int result = get_number(given.count, "count", 0, &self->limit) < 0
+                           ? -1
+                           : find_source(self, &given, &path, &borrowed);
+    if (borrowed != NULL) {
+        borrowed->vtable->free(borrowed);   /* a shell: self->lent leads to the source itself */
+    }
+    Py_XDECREF(path);
+    return result;
+}
+
 /* Starts libwireshark here while the worker starts: its packets are read with what is known here. */
 static int
 open_in_worker(Dissector *self, PyObject *args, PyObject *kwargs, const isolation *where)
 {
     self->link = worker_link_start(state_of_type(Py_TYPE(self)), args, kwargs, where, &self->source);
-    if (self->link == NULL) {
+    if (self->link == NULL || find_source_for_worker(self, kwargs) < 0) {
         return -1;
     }
-    self->limit = UINT64_MAX;   /* the worker counts */
     self->gate = PyThread_allocate_lock();
     if (self->gate == NULL) {
         PyErr_NoMemory();

@@ -3,6 +3,9 @@
  * wishpy/_worker.py. */
 #include "worker.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #include "../engine/bare_block.h"
 #include "../engine/foreign_field.h"
 #include "../engine/library.h"
@@ -99,6 +102,8 @@ typedef struct {
     size_t left_out_count;
     uint32_t after;           /* frames up to this one were delivered by an earlier worker */
     uint64_t limit, returned;
+    int hand;                 /* borrowed: the socket that frames are handed over on; -1: the session has a source */
+    uint8_t *frame;           /* owned: the frame's name and bytes */
 } service;
 
 static wp_status
@@ -197,6 +202,85 @@ work(service *s, wp_error *error)
     return WP_END;
 }
 
+/* ---- frames that are handed over ---- */
+
+static bool
+receive_all(int socket, void *bytes, size_t size)
+{
+    char *to = bytes;
+    while (size > 0) {
+        const ssize_t got = recv(socket, to, size, 0);
+        if (got == 0 || (got < 0 && errno != EINTR)) {
+            return false;
+        }
+        to += got > 0 ? got : 0;
+        size -= got > 0 ? (size_t)got : 0;
+    }
+    return true;
+}
+
+/* WP_END where there is no more. *name is NULL, or in s->frame as the record's bytes are. */
+static wp_status
+receive_frame(service *s, wp_record *record, const char **name, wp_error *error)
+{
+    worker_frame head;
+    if (!receive_all(s->hand, &head, sizeof head)) {
+        return WP_END;
+    }
+    uint8_t *room = realloc(s->frame, (size_t)head.name_length + 1 + head.captured_length);
+    if (room == NULL) {
+        return wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    s->frame = room;
+    room[head.name_length] = '\0';
+    uint8_t *bytes = room + head.name_length + 1;
+    if (!receive_all(s->hand, room, head.name_length) || !receive_all(s->hand, bytes, head.captured_length)) {
+        return WP_END;
+    }
+    *name = head.name_length == 0 ? NULL : (const char *)room;
+    *record = (wp_record){
+        .data = bytes,
+        .captured_length = head.captured_length,
+        .length = head.length,
+        .seconds = head.seconds,
+        .nanoseconds = head.nanoseconds,
+        .linktype = head.linktype,
+        .interface_id = head.interface_id,
+    };
+    return WP_OK;
+}
+
+/* One frame and its answer. */
+static wp_status
+answer_frame(service *s, wp_error *error)
+{
+    wp_record record;
+    const char *name = NULL;
+    wp_status status = receive_frame(s, &record, &name, error);
+    if (status != WP_OK) {
+        return status;
+    }
+    status = wp_session_dissect(s->session, 0, &record, name, error);
+    if (status == WP_OK) {
+        return send_packet(s, error);
+    }
+    if (status == WP_AGAIN) {
+        return wp_ring_write(&ring, WORKER_NEXT, NULL, 0);
+    }
+    const worker_refusal refusal = {.status = status, .error = *error};
+    return wp_ring_write(&ring, WORKER_REFUSED, &refusal, sizeof refusal);
+}
+
+static wp_status
+answer_frames(service *s, wp_error *error)
+{
+    wp_status status = WP_OK;
+    while (status == WP_OK && !wp_ring_stopped(&ring)) {
+        status = wp_log_pending() ? WP_AGAIN : answer_frame(s, error);
+    }
+    return status == WP_OK ? WP_END : status;
+}
+
 /* ---- serving ---- */
 
 static int
@@ -219,7 +303,7 @@ get_left_out(service *s, PyObject *list)
     return 0;
 }
 
-/* (dissector, after, [(frame left out, why), ...]): all packets into the ring. Raises what ended it early. */
+/* (dissector, after, [(frame left out, why), ...], hand): all packets into the ring. Raises what ended it early. */
 static PyObject *
 worker_serve(PyObject *module, PyObject *args)
 {
@@ -227,7 +311,7 @@ worker_serve(PyObject *module, PyObject *args)
     service s = {.limit = 0};
     wp_error error;
     wp_status status = WP_AGAIN;
-    if (!PyArg_ParseTuple(args, "OIO!:_worker_serve", &dissector, &s.after, &PyList_Type, &left_out)
+    if (!PyArg_ParseTuple(args, "OIO!i:_worker_serve", &dissector, &s.after, &PyList_Type, &left_out, &s.hand)
         || (s.session = dissector_session(dissector, &s.limit)) == NULL || get_left_out(&s, left_out) < 0) {
         goto done;
     }
@@ -235,7 +319,7 @@ worker_serve(PyObject *module, PyObject *args)
     wp_session_leave_out(s.session, s.left_out, s.left_out_count);
     while (status == WP_AGAIN) {
         Py_BEGIN_ALLOW_THREADS
-        status = work(&s, &error);
+        status = s.hand < 0 ? work(&s, &error) : answer_frames(&s, &error);
         Py_END_ALLOW_THREADS
         epan_drain_log(state_of(module));
     }
@@ -251,6 +335,7 @@ done:
     free(s.left_out);
     free(s.reasons);
     free(s.sent);
+    free(s.frame);
     return result;
 }
 

@@ -10,7 +10,23 @@ typedef enum {
     WORKER_LOG,         /* JSON, see wishpy/_worker.py */
     WORKER_END,         /* nothing: no more packets */
     WORKER_ERROR,       /* JSON: the exception that ended it */
+    WORKER_NEXT,        /* nothing: the frame that was handed over did not pass the filter */
+    WORKER_REFUSED,     /* a worker_refusal: that frame could not be dissected */
 } worker_message;
+
+/* A frame that is handed over: this, the dissector's name, the bytes. */
+typedef struct {
+    int64_t seconds;
+    int32_t nanoseconds;
+    int32_t linktype;
+    uint32_t captured_length, length, interface_id;
+    uint32_t name_length;   /* 0: start at the link type */
+} worker_frame;
+
+typedef struct {
+    uint32_t status;   /* wp_status */
+    wp_error error;
+} worker_refusal;
 
 /* ---- worker.c, in the worker: the functions of wishpy._worker ---- */
 
@@ -38,8 +54,17 @@ typedef struct worker_link worker_link;
 worker_link *worker_link_start(module_state *state, PyObject *args, PyObject *kwargs, const isolation *where,
                                PyObject **source);
 
-/* A Packet; or NULL with an exception; or NULL with *again; or NULL at the end. May let go of the GIL. */
-PyObject *worker_link_next(worker_link *link, module_state *state, bool *again);
+/* A Packet; or NULL with an exception; or NULL with *again; or NULL at the end. *refused: the exception is about the
+ * frame that was handed over, and the worker goes on. May let go of the GIL. */
+PyObject *worker_link_next(worker_link *link, module_state *state, bool *again, bool *refused);
+
+/* Hands a frame over, to a worker that was opened without a source; its packet is what next() gives then, or nothing and
+ * worker_link_is_busy() is false again. A worker that died is found out by next(). No exceptions. */
+void worker_link_hand(worker_link *link, const wp_record *record, const char *dissector);
+/* Was it opened without a source? */
+bool worker_link_takes_frames(const worker_link *link);
+/* Is an answer to a frame still to come? */
+bool worker_link_is_busy(const worker_link *link);
 
 /* Any thread with the GIL: makes a next() that waits return soon. */
 void worker_link_wake(worker_link *link);

@@ -5,6 +5,8 @@
  * Dissector's gate admits one thread at a time. */
 #include "worker.h"
 
+#include <errno.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,8 @@ struct worker_link {
     bool same_ids;             /* all that were described are the same on both sides */
     uint32_t last;             /* number of the packet that was delivered last */
     int64_t frame_timeout;     /* ns; 0: none */
+    int hand;                  /* borrowed: a socket for frames that are handed over, -1 where the worker has a source */
+    bool busy;                 /* with one of those */
     pid_t owner;
 };
 
@@ -36,7 +40,8 @@ attach(worker_link *link, PyObject *worker)
     if (ends == NULL) {
         return -1;
     }
-    const int parsed = PyArg_ParseTuple(ends, "iiiiL", &memory, &readable, &writable, &socket, &link->frame_timeout);
+    const int parsed = PyArg_ParseTuple(ends, "iiiiLi", &memory, &readable, &writable, &socket, &link->frame_timeout,
+                                        &link->hand);
     Py_DECREF(ends);
     if (!parsed) {
         return -1;
@@ -139,6 +144,67 @@ worker_link_close(worker_link *link, bool later)
     Py_DECREF(link->worker);
     free(link);
     PyErr_Restore(type, value, traceback);
+}
+
+/* ---- frames that are handed over ---- */
+
+bool
+worker_link_takes_frames(const worker_link *link)
+{
+    return link->hand >= 0;
+}
+
+bool
+worker_link_is_busy(const worker_link *link)
+{
+    return link->busy;
+}
+
+/* The other side reads all of it before it does anything else; it is gone when it does not. */
+static bool
+send_all(int socket, const void *bytes, size_t size)
+{
+    const char *from = bytes;
+    while (size > 0) {
+        const ssize_t sent = send(socket, from, size, MSG_NOSIGNAL);
+        if (sent < 0 && errno != EINTR) {
+            return false;
+        }
+        from += sent > 0 ? sent : 0;
+        size -= sent > 0 ? (size_t)sent : 0;
+    }
+    return true;
+}
+
+void
+worker_link_hand(worker_link *link, const wp_record *record, const char *dissector)
+{
+    const worker_frame frame = {
+        .seconds = record->seconds,
+        .nanoseconds = record->nanoseconds,
+        .linktype = record->linktype,
+        .captured_length = record->captured_length,
+        .length = record->length,
+        .interface_id = record->interface_id,
+        .name_length = dissector == NULL ? 0 : (uint32_t)strlen(dissector),
+    };
+    link->busy = true;
+    Py_BEGIN_ALLOW_THREADS
+    if (send_all(link->hand, &frame, sizeof frame)) {
+        const bool named = send_all(link->hand, dissector, frame.name_length);
+        (void)(named && send_all(link->hand, record->data, record->captured_length));
+    }
+    Py_END_ALLOW_THREADS
+}
+
+static void
+raise_refusal(module_state *state, const uint8_t *bytes)
+{
+    worker_refusal refusal;
+    memcpy(&refusal, bytes, sizeof refusal);
+    refusal.error.message[sizeof refusal.error.message - 1] = '\0';
+    const bool known = refusal.status > WP_AGAIN && refusal.status < WP_STATUS_COUNT && refusal.status != WP_EFILTER;
+    raise_status(state, known ? (wp_status)refusal.status : WP_ELIBRARY, &refusal.error, NULL);
 }
 
 /* ---- what comes ---- */
@@ -283,7 +349,7 @@ wait_for_more(worker_link *link)
     return 0;
 }
 
-typedef enum { GO_ON, DELIVER, FINISH, FAIL, DAMAGED } outcome;
+typedef enum { GO_ON, DELIVER, NOTHING, FINISH, FAIL, REFUSED, DAMAGED } outcome;
 
 /* One message; frees it or hands it on. */
 static outcome
@@ -307,6 +373,15 @@ take_message(worker_link *link, module_state *state, uint32_t kind, uint8_t *byt
     case WORKER_END:
         result = FINISH;
         break;
+    case WORKER_NEXT:
+        result = NOTHING;
+        break;
+    case WORKER_REFUSED:
+        if (size == sizeof(worker_refusal)) {
+            raise_refusal(state, bytes);
+            result = REFUSED;
+        }
+        break;
     case WORKER_ERROR:
         done = tell_worker(link, "raise_error", bytes, size);
         result = FAIL;
@@ -320,14 +395,14 @@ take_message(worker_link *link, module_state *state, uint32_t kind, uint8_t *byt
 }
 
 PyObject *
-worker_link_next(worker_link *link, module_state *state, bool *again)
+worker_link_next(worker_link *link, module_state *state, bool *again, bool *refused)
 {
     uint32_t kind, size;
     uint8_t *bytes;
     wp_error error;
     PyObject *packet = NULL;
     outcome what = GO_ON;
-    *again = false;
+    *again = *refused = false;
     while (what == GO_ON) {
         wp_status status = wp_ring_read(&link->ring, &kind, &bytes, &size, &error);
         if (status == WP_AGAIN) {
@@ -343,7 +418,11 @@ worker_link_next(worker_link *link, module_state *state, bool *again)
         }
         what = status == WP_OK ? take_message(link, state, kind, bytes, size, &packet) : DAMAGED;
     }
-    if (what == DAMAGED) {
+    link->busy = false;
+    *refused = what == REFUSED;
+    if (what == NOTHING) {
+        *again = true;
+    } else if (what == DAMAGED) {
         *again = lose_worker(link, "damage") == 0;
     }
     return packet;
