@@ -239,7 +239,9 @@ def _text_line(options: argparse.Namespace) -> Callable[[Packet], bytes]:
     from .text import hexdump_text, summary, tree_text
 
     def line(packet: Packet) -> bytes:
-        text = (tree_text(packet) + "\n" if options.tree else summary(packet)) + "\n"
+        text = (tree_text(packet) if options.tree else summary(packet)) + "\n"
+        if options.tree or options.raw:
+            text += "\n"
         if options.raw:
             text += hexdump_text(packet) + "\n"
         return text.encode("utf-8", "replace")
