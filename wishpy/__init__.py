@@ -28,6 +28,7 @@ _LAZY: dict[str, str] = {
     "RawPacket": "wishpy._pcap",
     "interfaces": "wishpy.capture",
     "Dissector": "wishpy._epan",
+    "DisplayFilter": "wishpy._epan",
     "Field": "wishpy._epan",
     "Packet": "wishpy._epan",
     "Scan": "wishpy.tables",

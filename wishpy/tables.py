@@ -48,8 +48,7 @@ def need(module: str, package: str | None = None) -> Any:
         raise ImportError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
-def _type_name(column: tuple[str, str, bool, bool]) -> str:
-    _, format, is_list, is_dictionary = column
+def _type_name(format: str, is_list: bool, is_dictionary: bool) -> str:
     name = _TYPES[format]
     name = f"dictionary<{name}>" if is_dictionary else name
     return f"list<{name}>" if is_list else name
@@ -71,7 +70,7 @@ class _Frame:
     @property
     def schema(self) -> dict[str, str]:
         """Name and Arrow type of each column; of columns with the same name, the last."""
-        return {column[0]: _type_name(column) for column in self._plan.columns}
+        return {name: _type_name(*rest) for name, *rest in self._plan.columns}
 
     def __arrow_c_schema__(self) -> object:
         return self._plan.schema()
@@ -189,8 +188,12 @@ class Scan(_Frame):
         self._sources = _sources(source)
         self._single = isinstance(source, (str, os.PathLike))
         self._fields = tuple(fields)
-        self._occurrence, self._text, self._encode = occurrence, frozenset(text), dict(encode or {})
-        self._file = "file" if file is True else file or None
+        self._columns = {
+            "occurrence": occurrence,
+            "text": frozenset(text),
+            "encode": dict(encode or {}),
+            "file": "file" if file is True else file or None,
+        }
         self._progress = progress
         self._options = options
         self._make_plan()
@@ -200,11 +203,11 @@ class Scan(_Frame):
     def _make_plan(self) -> None:
         known = versions()
         metadata = {"file": "\n".join(self._sources), "wishpy": known["wishpy"], "libwireshark": known["libwireshark"]}
-        self._plan = TablePlan(self._fields, self._occurrence, self._text, self._encode, self._file, metadata)
+        self._plan = TablePlan(self._fields, metadata=metadata, **self._columns)
 
     def _check_names(self) -> None:
-        for keyword, names in (("text", self._text), ("encode", frozenset(self._encode))):
-            unknown = sorted(names - set(self.columns))
+        for keyword in ("text", "encode"):
+            unknown = sorted(set(self._columns[keyword]) - set(self.columns))  # type: ignore[call-overload]
             if unknown:
                 raise ValueError(f"{keyword}: {unknown[0]!r} is not one of the columns")
 
@@ -214,7 +217,7 @@ class Scan(_Frame):
         return {name: value for name, value in self.__dict__.items() if name != "_plan"}
 
     def __getattr__(self, name: str) -> Any:
-        if name != "_plan" or "_file" not in self.__dict__:
+        if name != "_plan" or "_columns" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         self._make_plan()
         return self.__dict__["_plan"]
@@ -282,7 +285,7 @@ class Scan(_Frame):
         Times are RFC 3339 in UTC with nanoseconds, durations seconds, bytes hexadecimal with colons; the values of
         a list are joined with commas, and what is absent is empty.
         """
-        if isinstance(file, (str, os.PathLike)):
+        if not hasattr(file, "write"):
             with open(file, "w", encoding="utf-8", newline="") as opened:
                 self.write_csv(opened)
             return
@@ -298,22 +301,22 @@ class Scan(_Frame):
     def _facts(self) -> list[tuple[str, str]]:
         facts = [("source", ", ".join(self._sources))]
         facts += [(name, repr(value)) for name, value in self._options.items() if value is not None]
-        if self._occurrence != "first":
-            facts.append(("occurrence", repr(self._occurrence)))
+        if self._columns["occurrence"] != "first":
+            facts.append(("occurrence", repr(self._columns["occurrence"])))
         return facts
 
     def __repr__(self) -> str:
         (_, source), *rest = self._facts()
         keywords = "".join(f", {name}={value}" for name, value in rest)
         width = max(map(len, self.columns), default=0)
-        lines = [f"  {column[0].ljust(width)}  {_type_name(column)}" for column in self._plan.columns]
+        lines = [f"  {name.ljust(width)}  {_type_name(*types)}" for name, *types in self._plan.columns]
         return "\n".join([f"<Scan of {source}{keywords}>", *lines])
 
     def _repr_html_(self) -> str:
         facts = "<br>".join(f"{html.escape(name)}: <code>{html.escape(value)}</code>" for name, value in self._facts())
         rows = "".join(
-            f"<tr><td>{html.escape(column[0])}</td><td>{html.escape(_type_name(column))}</td></tr>"
-            for column in self._plan.columns
+            f"<tr><td>{html.escape(name)}</td><td>{html.escape(_type_name(*types))}</td></tr>"
+            for name, *types in self._plan.columns
         )
         return f"<p><b>Scan</b><br>{facts}</p><table><tr><th>column</th><th>type</th></tr>{rows}</table>"
 

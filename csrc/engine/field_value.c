@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "field_remake.h"
 #include "field_table.h"
 #include "session.h"
 #include "ws_compat.h"
@@ -112,22 +113,22 @@ make_value(field_info *fi, wsc_made *made, const wp_field *field)
     }
 }
 
-static bool
-has_value(const wp_field *field)
+bool
+wp_field_has_value(const wp_field *field)
 {
     return field->def->kind != WP_NONE && field->def->kind != WP_PROTOCOL;
 }
 
 /* A field_info as the dissection made it. False where this Wireshark cannot make such a value from outside. */
-static bool
-remake(const wp_field *field, field_info *fi, wsc_made *made)
+bool
+wp_field_remake(const wp_field *field, field_info *fi, wsc_made *made)
 {
     memset(fi, 0, sizeof *fi);
     fi->hfinfo = (header_field_info *)field->def->registered;
     fi->start = field->start;
     fi->length = field->length;
     fi->flags = field->flags;
-    if (has_value(field)) {
+    if (wp_field_has_value(field)) {
         if (!wsc_make_begin(fi, fi->hfinfo->type, made)) {
             return false;
         }
@@ -170,14 +171,14 @@ wp_field_label_locked(const wp_field *field, wp_resolution resolution, char labe
     }
     field_info fi;
     wsc_made made;
-    if (!remake(field, &fi, &made)) {
+    if (!wp_field_remake(field, &fi, &made)) {
         g_strlcpy(label, wp_field_title(field->def), WP_LABEL_SIZE);
         return;
     }
     const wp_resolution before = wp_resolution_set_locked(resolution);
     format_locked(&fi, label);
     wp_resolution_set_locked(before);
-    if (has_value(field)) {
+    if (wp_field_has_value(field)) {
         wsc_make_end(&fi, &made);
     }
 }
@@ -188,10 +189,10 @@ wp_field_display_locked(const wp_field *field, wp_resolution resolution, char **
     *text = NULL;
     field_info fi;
     wsc_made made;
-    if (!has_value(field)) {
+    if (!wp_field_has_value(field)) {
         return WP_OK;
     }
-    if (!remake(field, &fi, &made)) {
+    if (!wp_field_remake(field, &fi, &made)) {
         return wp_fail(error, WP_ELIBRARY, "%s: a value of this type cannot be formatted", field->def->name);
     }
     const wp_resolution before = wp_resolution_set_locked(resolution);

@@ -152,6 +152,9 @@ keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
     case WP_OTHER:
         node->size = value.bytes == NULL ? 0 : value.length;
         return keep_bytes(value.bytes, node->size, 0, &node->at) && keep_display(fi);
+    case WP_PROTOCOL:   /* for filters such as tcp contains "x": what they search goes on behind the header */
+        node->number = wsc_protocol_extent(fi);
+        return true;
     default:
         node->number = value.number;
         return true;

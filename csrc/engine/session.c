@@ -699,6 +699,25 @@ wp_session_wake(wp_session *session)
     }
 }
 
+/* ---- filters ---- */
+
+/* A slice of a value that a damaged frame cut short can throw; that is no match. */
+bool
+wp_filter_apply_locked(void *filter, void *edt)
+{
+    volatile bool matches = false;
+    TRY
+    {
+        matches = dfilter_apply_edt(filter, edt);
+    }
+    CATCH_ALL
+    {
+        matches = false;
+    }
+    ENDTRY;
+    return matches;
+}
+
 /* ---- opening and closing ---- */
 
 static wp_status

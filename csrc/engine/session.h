@@ -63,6 +63,9 @@ wp_status wp_session_dissect(wp_session *session, unsigned slot, const wp_record
 /* Any thread: makes a next() that waits return soon. */
 void wp_session_wake(wp_session *session);
 
+/* Does a tree (an epan_dissect_t) match a filter (a dfilter_t)? Lock held. */
+bool wp_filter_apply_locked(void *filter, void *edt);
+
 /* Frames read so far, for messages. */
 uint32_t wp_session_frames(const wp_session *session);
 

@@ -826,6 +826,24 @@ wsc_filter_needs_columns(dfilter_t *filter)
 #endif
 }
 
+/* What Wireshark has to say against a filter that it takes: words given up to 4.0, whole sentences from 4.2. */
+static inline void
+wsc_filter_warnings(dfilter_t *filter, void (*each)(const char *text, void *data), void *data)
+{
+    GPtrArray *words = dfilter_deprecated_tokens(filter);
+    for (guint i = 0; words != NULL && i < words->len; i++) {
+        char *text = g_strdup_printf("\"%s\" is deprecated or may have unexpected results",
+                                     (const char *)g_ptr_array_index(words, i));
+        each(text, data);
+        g_free(text);
+    }
+#if WSC_VERSION >= WSC_AT(4, 2)
+    for (GSList *item = dfilter_get_warnings(filter); item != NULL; item = item->next) {
+        each(item->data, data);
+    }
+#endif
+}
+
 /* ---- fields and values ---- */
 
 /* 4.6: the node of a faked item has no field_info. */
@@ -1217,6 +1235,53 @@ wsc_make_ipv6(field_info *fi, const uint8_t address[16])
 #else
     memcpy(fi->value.value.ipv6.addr.bytes, address, 16);
     fi->value.value.ipv6.prefix = 128;
+#endif
+}
+
+/* What a filter can search of a protocol: the bytes from its start on in the low half, its own length in the high half,
+ * one more each; 0 where it is not known. From 4.2 nobody can ask safely (fvalue_get_protocol asserts). */
+static inline uint64_t
+wsc_protocol_extent(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 2)
+    tvbuff_t *tvb = fi->value.value.protocol.tvb;
+    if (tvb == NULL || fi->ds_tvb == NULL || tvb_get_ds_tvb(tvb) != fi->ds_tvb || tvb_raw_offset(tvb) != fi->start) {
+        return 0;
+    }
+    return (uint64_t)(uint32_t)(fi->value.value.protocol.length + 1) << 32 | (tvb_captured_length(tvb) + 1);
+#else
+    (void)fi;
+    return 0;
+#endif
+}
+
+/* `bytes` (borrowed, may be NULL) is what the protocol covers. */
+static inline void
+wsc_make_protocol(field_info *fi, tvbuff_t *bytes, const char *name, int length)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fi->value = fvalue_new(FT_PROTOCOL);
+    fvalue_set_protocol(fi->value, bytes, name, length);
+#else
+    memset(&fi->value, 0, sizeof fi->value);
+    fi->value.ftype = wsc_ftype(FT_PROTOCOL);
+    fi->value.value.protocol.tvb = bytes;
+    fi->value.value.protocol.proto_string = (gchar *)name;   /* only read */
+#if WSC_VERSION >= WSC_AT(3, 6)
+    fi->value.value.protocol.length = length;
+#else
+    (void)length;
+#endif
+#endif
+}
+
+static inline void
+wsc_unmake_protocol(field_info *fi)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    fvalue_free(fi->value);
+#else
+    (void)fi;
 #endif
 }
 

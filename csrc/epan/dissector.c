@@ -676,11 +676,9 @@ characters_in(const char *text, int64_t bytes)
     return count;
 }
 
-/* Line and caret under a filter that does not compile. */
-static void
-raise_filter_error(module_state *state, const open_arguments *given, wp_error *error)
+void
+raise_filter(module_state *state, PyObject *filter, const wp_error *error)
 {
-    PyObject *filter = error->frame == 0 ? given->display_filter : given->read_filter;
     const char *text = PyUnicode_AsUTF8(filter);
     if (text == NULL) {
         return;
@@ -704,6 +702,12 @@ raise_filter_error(module_state *state, const open_arguments *given, wp_error *e
                  span, carets);
     }
     raise_status(state, WP_EFILTER, &shown, filter);
+}
+
+static void
+raise_filter_error(module_state *state, const open_arguments *given, const wp_error *error)
+{
+    raise_filter(state, error->frame == 0 ? given->display_filter : given->read_filter, error);
 }
 
 /* ---- the source ---- */

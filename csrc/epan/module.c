@@ -223,6 +223,7 @@ module_exec(PyObject *module)
         return -1;
     }
     return dissector_add_type(module) < 0 || packet_add_type(module) < 0 || field_add_type(module) < 0
+                   || display_filter_add_type(module) < 0
                    || table_add_types(module) < 0
                ? -1
                : 0;
@@ -236,6 +237,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->DissectorType);
     Py_VISIT(state->PacketType);
     Py_VISIT(state->FieldType);
+    Py_VISIT(state->DisplayFilterType);
     Py_VISIT(state->TablePlanType);
     Py_VISIT(state->TableReaderType);
     Py_VISIT(state->TableBatchType);
@@ -252,6 +254,7 @@ module_clear(PyObject *module)
     Py_CLEAR(state->DissectorType);
     Py_CLEAR(state->PacketType);
     Py_CLEAR(state->FieldType);
+    Py_CLEAR(state->DisplayFilterType);
     Py_CLEAR(state->TablePlanType);
     Py_CLEAR(state->TableReaderType);
     Py_CLEAR(state->TableBatchType);

@@ -886,6 +886,7 @@ static PyMethodDef Packet_methods[] = {
     {"find", Packet_find, METH_O, Packet_find__doc__},
     {"find_all", Packet_find_all, METH_O, Packet_find_all__doc__},
     {"keys", Packet_keys, METH_NOARGS, Packet_keys__doc__},
+    {"matches", packet_matches, METH_O, packet_matches__doc__},
     {"to_dict", Packet_to_dict, METH_NOARGS, Packet_to_dict__doc__},
     {"to_json", (PyCFunction)(void (*)(void))Packet_to_json, METH_VARARGS | METH_KEYWORDS, Packet_to_json__doc__},
     {"_json_line", Packet_json_line, METH_VARARGS, Packet_json_line__doc__},

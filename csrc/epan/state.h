@@ -22,6 +22,7 @@ typedef struct {
     PyTypeObject *DissectorType;    /* owned */
     PyTypeObject *PacketType;       /* owned */
     PyTypeObject *FieldType;        /* owned */
+    PyTypeObject *DisplayFilterType; /* owned */
     PyTypeObject *TablePlanType;    /* owned */
     PyTypeObject *TableReaderType;  /* owned */
     PyTypeObject *TableBatchType;   /* owned */
@@ -161,6 +162,16 @@ int table_batch_add_type(PyObject *module);
 /* Plan of a TablePlan, batch of a TableBatch: borrowed. NULL with a TypeError for other objects. */
 wp_plan *table_plan_of(module_state *state, PyObject *plan);
 wp_batch *table_batch_of(module_state *state, PyObject *batch);
+
+/* FilterError with a line and a caret under the mistake in the filter, a str. */
+void raise_filter(module_state *state, PyObject *filter, const wp_error *error);
+
+/* ---- display_filter.c ---- */
+
+int display_filter_add_type(PyObject *module);
+/* Packet.matches(): a str or a DisplayFilter. */
+PyObject *packet_matches(PyObject *packet, PyObject *filter);
+extern const char packet_matches__doc__[];
 
 /* ---- nearest.c ---- */
 
