@@ -10,6 +10,7 @@ import ctypes
 import struct
 from collections.abc import Iterator
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_void_p
+from itertools import pairwise
 from typing import Any
 
 NULLABLE = 2
@@ -145,7 +146,7 @@ def _bits(address: int, count: int) -> list[bool]:
 
 def _offsets(address: int, length: int) -> tuple[int, ...]:
     offsets = struct.unpack(f"={length + 1}i", ctypes.string_at(address, 4 * (length + 1)))
-    assert offsets[0] == 0 and all(a <= b for a, b in zip(offsets, offsets[1:])), "offsets never go back"
+    assert offsets[0] == 0 and all(a <= b for a, b in pairwise(offsets)), "offsets never go back"
     return offsets
 
 
@@ -182,11 +183,11 @@ def _all_values(schema: Schema, array: Array, format: str) -> list[Any]:
         offsets = _offsets(array.buffers[1], length)
         items = values_of(schema.children[0].contents, array.children[0].contents)
         assert offsets[-1] == len(items)
-        return [items[a:b] for a, b in zip(offsets, offsets[1:])]
+        return [items[a:b] for a, b in pairwise(offsets)]
     if format in ("u", "z"):
         offsets = _offsets(array.buffers[1], length)
         data = ctypes.string_at(array.buffers[2], offsets[-1])
-        pieces = [data[a:b] for a, b in zip(offsets, offsets[1:])]
+        pieces = [data[a:b] for a, b in pairwise(offsets)]
         return [piece.decode("utf-8") for piece in pieces] if format == "u" else pieces
     if format == "b":
         return list(_bits(array.buffers[1], length))

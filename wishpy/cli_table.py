@@ -91,6 +91,7 @@ def _make_scan(options: argparse.Namespace) -> Scan:
         raise
     except ValueError as error:
         options.parser.error(str(error))
+        raise  # not reached: error() ends the program
 
 
 def _run_table(options: argparse.Namespace) -> int:

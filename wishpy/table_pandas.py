@@ -74,7 +74,9 @@ def _fixed(table: Table, i: int, format: str) -> pandas.Series[Any]:
     kind = "bool" if format == "b" else "int64" if format in _TIMES else _NUMBERS[format][0]
     values, masks = [numpy.empty(0, kind)], [numpy.empty(0, bool)]
     for batch in table._batches:
-        validity, data = batch.buffers(i)
+        buffers = batch.buffers(i)
+        assert buffers is not None, "a column of this format has buffers of fixed width"
+        validity, data = buffers
         rows = len(batch)
         values.append(_bits(data, rows) if format == "b" else numpy.frombuffer(data, kind))
         masks.append(numpy.zeros(rows, bool) if validity is None else ~_bits(validity, rows))

@@ -7,9 +7,6 @@ is, through the Arrow PyCapsule interface; each to_*() needs the library that it
 from __future__ import annotations
 
 import contextlib
-import csv
-import glob
-import html
 import importlib
 import os
 import sys
@@ -48,7 +45,8 @@ def need(module: str, package: str | None = None) -> Any:
         raise ImportError(f"this needs {package}, which is not installed: pip install {package}") from error
 
 
-def _type_name(format: str, is_list: bool, is_dictionary: bool) -> str:
+def _type_name(column: tuple[str, str, bool, bool]) -> str:
+    _, format, is_list, is_dictionary = column
     name = _TYPES[format]
     name = f"dictionary<{name}>" if is_dictionary else name
     return f"list<{name}>" if is_list else name
@@ -70,7 +68,7 @@ class _Frame:
     @property
     def schema(self) -> dict[str, str]:
         """Name and Arrow type of each column; of columns with the same name, the last."""
-        return {name: _type_name(*rest) for name, *rest in self._plan.columns}
+        return {column[0]: _type_name(column) for column in self._plan.columns}
 
     def __arrow_c_schema__(self) -> object:
         return self._plan.schema()
@@ -150,6 +148,8 @@ class Table(_Frame):
         return "\n".join([*text, f"... {rest} more"] if rest else text)
 
     def _repr_html_(self) -> str:
+        import html
+
         rows, rest = self._shown()
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
@@ -188,26 +188,24 @@ class Scan(_Frame):
         self._sources = _sources(source)
         self._single = isinstance(source, (str, os.PathLike))
         self._fields = tuple(fields)
-        self._columns = {
-            "occurrence": occurrence,
-            "text": frozenset(text),
-            "encode": dict(encode or {}),
-            "file": "file" if file is True else file or None,
-        }
+        self._occurrence, self._text, self._encode = occurrence, frozenset(text), dict(encode or {})
+        self._file = "file" if file is True else file or None
         self._progress = progress
-        self._options = options
+        if options.get("isolated"):
+            raise TypeError("a table is read in this process: it has no isolated=True; read it in a worker of your own")
+        self._options = {name: value for name, value in options.items() if name != "isolated"}
         self._make_plan()
         self._check_names()
-        TableReader(self._plan, [], options, 1)  # refuses options that do not exist, and opens nothing
+        TableReader(self._plan, [], self._options, 1)  # refuses options that do not exist, and opens nothing
 
     def _make_plan(self) -> None:
         known = versions()
         metadata = {"file": "\n".join(self._sources), "wishpy": known["wishpy"], "libwireshark": known["libwireshark"]}
-        self._plan = TablePlan(self._fields, metadata=metadata, **self._columns)
+        self._plan = TablePlan(self._fields, self._occurrence, self._text, self._encode, self._file, metadata)
 
     def _check_names(self) -> None:
-        for keyword in ("text", "encode"):
-            unknown = sorted(set(self._columns[keyword]) - set(self.columns))  # type: ignore[call-overload]
+        for keyword, names in (("text", self._text), ("encode", frozenset(self._encode))):
+            unknown = sorted(names - set(self.columns))
             if unknown:
                 raise ValueError(f"{keyword}: {unknown[0]!r} is not one of the columns")
 
@@ -217,7 +215,7 @@ class Scan(_Frame):
         return {name: value for name, value in self.__dict__.items() if name != "_plan"}
 
     def __getattr__(self, name: str) -> Any:
-        if name != "_plan" or "_columns" not in self.__dict__:
+        if name != "_plan" or "_file" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         self._make_plan()
         return self.__dict__["_plan"]
@@ -285,10 +283,12 @@ class Scan(_Frame):
         Times are RFC 3339 in UTC with nanoseconds, durations seconds, bytes hexadecimal with colons; the values of
         a list are joined with commas, and what is absent is empty.
         """
-        if not hasattr(file, "write"):
+        if isinstance(file, (str, os.PathLike)):
             with open(file, "w", encoding="utf-8", newline="") as opened:
                 self.write_csv(opened)
             return
+        import csv
+
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(self.columns)
         writers = [_csv_writer(format, is_list) for _, format, is_list, _ in self._plan.columns]
@@ -301,22 +301,24 @@ class Scan(_Frame):
     def _facts(self) -> list[tuple[str, str]]:
         facts = [("source", ", ".join(self._sources))]
         facts += [(name, repr(value)) for name, value in self._options.items() if value is not None]
-        if self._columns["occurrence"] != "first":
-            facts.append(("occurrence", repr(self._columns["occurrence"])))
+        if self._occurrence != "first":
+            facts.append(("occurrence", repr(self._occurrence)))
         return facts
 
     def __repr__(self) -> str:
         (_, source), *rest = self._facts()
         keywords = "".join(f", {name}={value}" for name, value in rest)
         width = max(map(len, self.columns), default=0)
-        lines = [f"  {name.ljust(width)}  {_type_name(*types)}" for name, *types in self._plan.columns]
+        lines = [f"  {column[0].ljust(width)}  {_type_name(column)}" for column in self._plan.columns]
         return "\n".join([f"<Scan of {source}{keywords}>", *lines])
 
     def _repr_html_(self) -> str:
+        import html
+
         facts = "<br>".join(f"{html.escape(name)}: <code>{html.escape(value)}</code>" for name, value in self._facts())
         rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td>{html.escape(_type_name(*types))}</td></tr>"
-            for name, *types in self._plan.columns
+            f"<tr><td>{html.escape(column[0])}</td><td>{html.escape(_type_name(column))}</td></tr>"
+            for column in self._plan.columns
         )
         return f"<p><b>Scan</b><br>{facts}</p><table><tr><th>column</th><th>type</th></tr>{rows}</table>"
 
@@ -376,6 +378,10 @@ def _sources(source: Path | Iterable[Path]) -> list[str]:
 
 def _matching(source: str) -> list[str]:
     """The files that a source names: itself, or what a glob pattern matches now, sorted."""
+    if not any(character in source for character in "*?["):
+        return [source]
+    import glob
+
     if not glob.has_magic(source) or os.path.lexists(source):
         return [source]
     found = sorted(glob.glob(source, recursive=True))
