@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -30,15 +32,36 @@ def good(*arguments: str | os.PathLike[str], **options: object) -> str:
     return done.stdout
 
 
+def same_words(lines: list[str], rows: list[str]) -> None:
+    """tshark's summary lines, whatever the arrow and the width of a column."""
+    assert len(lines) == len(rows)
+    for line, row in zip(lines, rows):
+        assert [w for w in line.split() if w not in ("\u2192", "->")] == [w for w in row.split() if w != "\u2192"]
+
+
 @needs_tshark
 def test_a_summary_line_for_each_packet(demo: str) -> None:
     lines = good("dissect", "-T", "text", demo).splitlines()
-    rows = oracle.lines(demo)
-    assert len(lines) == len(rows) == 13
-    for line, row in zip(lines, rows):
-        assert [word for word in row.split() if word != "\u2192"] == [
-            word for word in line.split() if word not in ("\u2192", "->")
-        ]
+    assert len(lines) == 13
+    same_words(lines, oracle.lines(demo))
+
+
+@needs_tshark
+def test_a_terminal_gets_summaries(demo: str) -> None:
+    master, slave = pty.openpty()
+    process = subprocess.Popen([*COMMAND, "dissect", demo], stdout=slave, stderr=subprocess.PIPE, cwd=ROOT)
+    os.close(slave)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
+        while piece := os.read(master, 4096):
+            shown += piece
+    os.close(master)
+    assert process.wait(60) == 0
+    same_words(shown.decode().splitlines(), oracle.lines(demo))
+
+
+def test_a_pipe_gets_json_lines(demo: str) -> None:
+    assert good("dissect", demo) == good("dissect", "--json", demo)
 
 
 def test_json_lines(demo: str) -> None:
@@ -152,7 +175,7 @@ def test_a_missing_file_is_status_2(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("form", [[], ["--json"], ["-V"], ["-e", "frame.number"]], ids=str)
+@pytest.mark.parametrize("form", [["-T", "text"], ["--json"], ["-V"], ["-e", "frame.number"]], ids=str)
 def test_a_cut_file_is_status_2_after_what_could_be_read(form: list[str], tmp_path: Path) -> None:
     path = tmp_path / "cut.pcap"
     path.write_bytes((DATA / "dns.pcap").read_bytes()[:-10])
@@ -181,7 +204,7 @@ def test_ctrl_c_is_status_130(tmp_path: Path) -> None:
     assert out == b""
 
 
-@pytest.mark.parametrize("form", [[], ["--json"], ["-V"]], ids=str)
+@pytest.mark.parametrize("form", [["-T", "text"], ["--json"], ["-V"]], ids=str)
 def test_a_closed_pipe_ends_it_silently(form: list[str], tmp_path: Path) -> None:
     data = (DATA / "dns.pcap").read_bytes()
     path = tmp_path / "long.pcap"

@@ -196,6 +196,28 @@ def test_names_and_passes_are_tsharks(options: list[str], demo: str) -> None:
     assert run("-T", "text", *options, demo) == tshark(Path(demo), *options)
 
 
+@needs_tshark
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-o", "tcp.relative_sequence_numbers:FALSE"],
+        ["-d", "udp.port==53,ntp"],
+        ["--disable-protocol", "dns"],
+        ["-o", "tcp.calculate_timestamps:FALSE", "-d", "tcp.port==80,data"],
+    ],
+    ids=" ".join,
+)
+def test_settings_are_tsharks(options: list[str], demo: str) -> None:
+    assert run("-V", *options, demo) == tshark(Path(demo), "-V", *options)
+
+
+def test_wrong_dissector_settings(demo: str) -> None:
+    assert "'nothing' has no ':'" in complaint("-o", "nothing", demo)
+    assert "has no ','" in complaint("-d", "udp.port==53", demo)
+    for switch, text in (("-o", "no.such:1"), ("-d", "udp.port==53,nonsense"), ("--disable-protocol", "nonsense")):
+        assert run(switch, text, demo, status=2) == b""
+
+
 def test_each_packet_of_a_pipe_at_once() -> None:
     """JSON, too, is not held back when packets come as they come."""
     data = (DATA / "nano_little.pcap").read_bytes()

@@ -33,7 +33,8 @@ from conftest import DATA, ISOLATED, SHARED, captures_under, needs_tshark
 
 import wishpy
 
-pytestmark = needs_tshark
+# All captures are compared before the first test is done: with other work on the machine that takes its time.
+pytestmark = [needs_tshark, pytest.mark.timeout(3600)]
 
 OWN = captures_under(DATA)
 OTHERS = captures_under(SHARED) if SHARED.is_dir() else []

@@ -22,8 +22,8 @@ FILES = [path for path in captures_under(DATA) if path.name != "empty.pcap"]
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_damaged_files(path: Path, isolated: Callable[..., Finished]) -> None:
-    """A few hundred damaged twins of each file, in a process of its own so that a crash is a status here."""
-    isolated("damaged_captures", str(path), "60" if SANITIZED else "250").check()
+    """A hundred damaged twins of each file, in a process of its own so that a crash is a status here."""
+    isolated("damaged_captures", str(path), "40" if SANITIZED else "120").check()
 
 
 def damaged(data: bytes, chance: random.Random) -> bytes:

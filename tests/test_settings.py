@@ -51,7 +51,8 @@ OPTION_SETS: list[tuple[str, dict[str, Any], list[str]]] = [
      {"preferences": {"uat:user_dlts": [("User 2 (DLT=149)", "ip", 4, "", 0, "")]}},
      ["-o", 'uat:user_dlts:"User 2 (DLT=149)","ip","4","","0",""']),
     ("+ndpi/webdav.pcapng", {"preferences": {"uat:custom_http_header_fields": ['"X-Powered-By","who"', '"DAV","what"']}},
-     ["-o", 'uat:custom_http_header_fields:"X-Powered-By","who"', "-o", 'uat:custom_http_header_fields:"DAV","what"']),
+     ["-o", 'uat:custom_http_header_fields:"X-Powered-By","who"',
+      "-o", 'uat:custom_http_header_fields:"DAV","what"']),
     # decode as: a number, a range, a count, a text, no selector
     ("demo.pcapng", {"decode_as": {"udp.port==53": "ntp"}}, ["-d", "udp.port==53,ntp"]),
     ("demo.pcapng", {"decode_as": {"tcp.port==80-81": "smtp"}}, ["-d", "tcp.port==80-81,smtp"]),
@@ -80,7 +81,8 @@ OPTION_SETS: list[tuple[str, dict[str, Any], list[str]]] = [
     # filters and passes, alone and with others
     ("dns.pcap", {"two_pass": True}, ["-2"]),
     ("dns.pcap", {"two_pass": True, "read_filter": "dns.flags.response == 1"}, ["-2", "-R", "dns.flags.response == 1"]),
-    ("dns.pcap", {"display_filter": "dns.qry.type == 1 && udp.stream < 2"}, ["-Y", "dns.qry.type == 1 && udp.stream < 2"]),
+    ("dns.pcap", {"display_filter": "dns.qry.type == 1 && udp.stream < 2"},
+     ["-Y", "dns.qry.type == 1 && udp.stream < 2"]),
     ("demo.pcapng", {"display_filter": "data", "disable": ["http"]}, ["-Y", "data", "--disable-protocol", "http"]),
     ("dns.pcap", {"two_pass": True, "decode_as": {"udp.port==53": "ntp"}, "name_resolution": ()},
      ["-2", "-d", "udp.port==53,ntp", "-n"]),

@@ -114,6 +114,11 @@ def _add_dissect(commands: Any) -> None:
     add("-2", dest="two_pass", action="store_true", help="two passes, so that fields that point forward are there")
     add("-R", dest="read_filter", metavar="FILTER", help="with -2: the filter of the first pass")
     add("-c", dest="count", metavar="N", type=_count, help="stop after N packets")
+    add("-o", dest="preferences", metavar="NAME:VALUE", action="append", default=[], help="set a preference")
+    add("-d", dest="decode_as", metavar="FIELD==VALUE,PROTOCOL", action="append", default=[], help="decode as")
+    add("-C", dest="profile", metavar="PROFILE", help="one of Wireshark's configuration profiles")
+    add("--enable-protocol", dest="enable", metavar="NAME", action="append", default=[], help="dissect it")
+    add("--disable-protocol", dest="disable", metavar="NAME", action="append", default=[], help="leave it alone")
     add("-n", dest="no_names", action="store_true", help="no name resolution at all")
     add("-N", dest="names", metavar="FLAGS", help=_NAMES_HELP)
     add("-T", dest="format", choices=FORMATS, help="what is printed for each packet")
@@ -173,6 +178,17 @@ class _FieldSettings:
         else:
             return False
         return True
+
+
+def _parted(options: argparse.Namespace, switch: str, given: Sequence[str], separator: str) -> dict[str, str]:
+    """What -o and -d say, parted where tshark parts it."""
+    parted = {}
+    for text in given:
+        name, found, value = text.partition(separator)
+        if not name.strip() or not found:
+            options.parser.error(f"{switch} {text!r} has no {separator!r} in it")
+        parted[name.strip()] = value.strip()
+    return parted
 
 
 def _check_dissect(options: argparse.Namespace) -> None:
@@ -328,6 +344,13 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
         arguments["name_resolution"] = names
     if options.fields and _are_plain(options):
         arguments["fields"] = options.fields
+    arguments.update(
+        preferences=_parted(options, "-o", options.preferences, ":"),
+        decode_as=_parted(options, "-d", options.decode_as, ","),
+        profile=options.profile,
+        enable=options.enable,
+        disable=options.disable,
+    )
     return arguments
 
 
@@ -357,7 +380,7 @@ def _run_dissect(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         output.flush()
         return INTERRUPTED
-    except Error as error:
+    except (Error, ValueError) as error:  # ValueError: of a setting that means nothing to Wireshark
         output.flush()
         _complain(error)
         return FAILED
@@ -371,7 +394,7 @@ def _log_to_standard_error() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="wishpy: %(message)s")
 
 
-def _complain(error: Error) -> None:
+def _complain(error: Exception) -> None:
     print(f"wishpy: {error}", file=sys.stderr)
     if isinstance(error, FilterError) and error.filter and error.position is not None:
         print(f"  {error.filter}", file=sys.stderr)

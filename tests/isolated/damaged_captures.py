@@ -59,7 +59,8 @@ def main() -> None:
             except wishpy.FileError as error:
                 failures += 1
                 assert str(error)
-    assert packets, "no packet was read at all"
+    # damage to a compressed file mostly takes all that follows with it
+    assert packets or path.endswith((".gz", ".zst", ".lz4")), "no packet was read at all"
     assert failures, "no damage was seen at all"
     print(f"{packets} packets, {failures} errors in {rounds} rounds")
 
