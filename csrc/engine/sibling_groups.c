@@ -111,6 +111,10 @@ void
 wp_groups_link_siblings(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end)
 {
     const wp_node *nodes = wp_block_nodes(block);
+    if (first < end && nodes[first].end == end) {   /* an only child */
+        groups->next[first] = 0;
+        return;
+    }
     new_list(groups);
     for (uint32_t i = first; i < end; i = nodes[i].end) {
         const wp_field_def *def = wp_field_by_id(nodes[i].field);
