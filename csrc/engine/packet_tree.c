@@ -303,8 +303,10 @@ put_text(const char *text, uint32_t base, uint32_t *at)
     return true;
 }
 
+/* A dissector may have cut the frame itself down to what a length field says (raw IP does): its other bytes still lie
+ * behind, and all that were captured are kept. */
 static bool
-put_sources(const epan_dissect_t *edt, uint32_t base, uint32_t table, uint32_t count)
+put_sources(const epan_dissect_t *edt, const wp_frame *frame, uint32_t base, uint32_t table, uint32_t count)
 {
     const GSList *item = edt->pi.data_src;
     for (uint32_t i = 0; i < count; i++, item = item->next) {
@@ -315,8 +317,9 @@ put_sources(const epan_dissect_t *edt, uint32_t base, uint32_t table, uint32_t c
         bool ok = put_text(name, base, &entry.name);
         wmem_free(NULL, name);
         uint32_t at;
-        const uint8_t *bytes = entry.length == 0 ? NULL : tvb_get_ptr(tvb, 0, (int)entry.length);
-        if (!ok || !keep_bytes(bytes, entry.length, 0, &at)) {
+        const uint32_t kept = i == 0 ? MAX(entry.length, frame->captured_length) : entry.length;
+        const uint8_t *bytes = kept == 0 ? NULL : tvb_get_ptr(tvb, 0, (int)entry.length);
+        if (!ok || !keep_bytes(bytes, kept, 0, &at)) {
             return false;
         }
         entry.bytes = base + at;
@@ -401,7 +404,7 @@ build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, const wp_block *bloc
     }
     rest.sources = base + sources;
     rest.columns = base + titles;
-    if (!put_sources(edt, base, sources, rest.source_count)
+    if (!put_sources(edt, &block->frame, base, sources, rest.source_count)
         || (columns != NULL && !put_columns(columns, base, titles, rest.column_count))
         || !put_text(facts->comment, base, &rest.comment)
         || !put_text(facts->interface_name, base, &rest.interface_name)
@@ -470,7 +473,8 @@ check_rest(const wp_block *block)
     }
     const wp_block_source *sources = (const void *)((const uint8_t *)block + rest->sources);
     for (uint32_t i = 0; i < rest->source_count; i++) {
-        if (!text_inside(block, sources[i].name) || !inside(sources[i].bytes, sources[i].length, block->size)) {
+        if (!text_inside(block, sources[i].name) || !inside(sources[i].bytes, sources[i].length, block->size)
+            || (i == 0 && !inside(sources[i].bytes, block->frame.captured_length, block->size))) {
             return false;
         }
     }

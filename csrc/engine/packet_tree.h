@@ -65,6 +65,7 @@ typedef struct {
     uint32_t comment, interface_name, protocols;
 } wp_rest;
 
+/* The first one is the frame: behind its `length` may lie the rest of frame.captured_length. */
 typedef struct {
     uint32_t name, bytes, length;
 } wp_block_source;

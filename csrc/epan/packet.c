@@ -551,7 +551,7 @@ Packet_data(PyObject *op, void *Py_UNUSED(closure))
     if (rest->source_count == 0) {
         return PyBytes_FromStringAndSize(NULL, 0);
     }
-    return PyBytes_FromStringAndSize((const char *)self->block + source->bytes, source->length);
+    return PyBytes_FromStringAndSize((const char *)self->block + source->bytes, self->block->frame.captured_length);
 }
 
 static PyObject *
