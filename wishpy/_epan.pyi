@@ -1,10 +1,10 @@
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal, TypeVar, final, overload
 
-from typing_extensions import Self
+from typing_extensions import Buffer, Self
 
 from .text import _Writable
 
@@ -97,6 +97,7 @@ class Packet:
     def find(self, name: str, /) -> Field | None: ...
     def find_all(self, name: str, /) -> list[Field]: ...
     def keys(self) -> list[str]: ...
+    def matches(self, display_filter: str | DisplayFilter, /) -> bool: ...
     def to_dict(self) -> dict[str, Any]: ...
     def to_json(
         self, style: Literal["wishpy", "tshark", "ek"] = "wishpy", indent: int | None = None, raw: bool = False
@@ -114,7 +115,7 @@ class Packet:
 class Dissector:
     def __new__(
         cls,
-        source: str | bytes | os.PathLike[str] | os.PathLike[bytes],
+        source: object = None,
         *,
         display_filter: str | None = None,
         fields: Iterable[str] | None = None,
@@ -123,6 +124,15 @@ class Dissector:
         skip: int = 0,
         count: int | None = None,
         name_resolution: Iterable[str] = ...,
+        linktype: str | int | None = None,
+        reset_after: int | None = None,
+        preferences: Mapping[str, Any] | None = None,
+        decode_as: Mapping[str, str] | None = None,
+        tls_keylog: str | os.PathLike[str] | None = None,
+        enable: Iterable[str] = (),
+        disable: Iterable[str] = (),
+        profile: str | None = None,
+        columns: Mapping[str, str] | None = None,
         isolated: bool | None = None,
         on_crash: str = "raise",
         frame_timeout: float | None = None,
@@ -134,6 +144,17 @@ class Dissector:
     @property
     def closed(self) -> bool: ...
     def close(self) -> None: ...
+    def dissect(
+        self,
+        data: Buffer,
+        /,
+        *,
+        time: datetime | float | None = None,
+        time_ns: int | None = None,
+        length: int | None = None,
+        linktype: str | int = "EN10MB",
+        dissector: str | None = None,
+    ) -> Packet | None: ...
     def __iter__(self) -> Self: ...
     def __next__(self) -> Packet: ...
     def __enter__(self) -> Self: ...
@@ -144,6 +165,17 @@ class Dissector:
         traceback: TracebackType | None = None,
         /,
     ) -> None: ...
+
+@final
+class DisplayFilter:
+    def __new__(cls, text: str) -> Self: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def fields(self) -> list[str]: ...
+    @property
+    def warnings(self) -> list[str]: ...
+    def matches(self, packet: Packet, /) -> bool: ...
 
 @final
 class TablePlan:
