@@ -50,7 +50,8 @@ OPTION_SETS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("+tcpdump/LINKTYPE_USER2_PKTAP.pcap",
      {"preferences": {"uat:user_dlts": [("User 2 (DLT=149)", "ip", 4, "", 0, "")]}},
      ["-o", 'uat:user_dlts:"User 2 (DLT=149)","ip","4","","0",""']),
-    ("+ndpi/webdav.pcapng", {"preferences": {"uat:custom_http_header_fields": ['"X-Powered-By","who"', '"DAV","what"']}},
+    ("+ndpi/webdav.pcapng",
+     {"preferences": {"uat:custom_http_header_fields": ['"X-Powered-By","who"', '"DAV","what"']}},
      ["-o", 'uat:custom_http_header_fields:"X-Powered-By","who"',
       "-o", 'uat:custom_http_header_fields:"DAV","what"']),
     # decode as: a number, a range, a count, a text, no selector
