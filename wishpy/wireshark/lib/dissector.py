@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
-from wishpy import Dissector, Packet
+from wishpy import DisplayFilter, Dissector, Packet
 from wishpy.errors import Error, FilterError
 
 __all__ = [
@@ -140,21 +140,10 @@ def _mistake_in(text: str) -> str | None:
     if not isinstance(text, str):
         return f"a filter is a str, not {type(text).__name__}"
     try:
-        _compile(text)
+        DisplayFilter(text)
     except FilterError as error:
         return str(error)
     return None
-
-
-def _compile(text: str) -> None:
-    """Raise FilterError for a bad filter."""
-    import wishpy
-
-    compile_filter = getattr(wishpy, "DisplayFilter", None)
-    if compile_filter is not None:
-        compile_filter(text)
-    else:
-        Dissector(display_filter=text).close()
 
 
 def _renumbered(packet: Packet, layers: dict[str, Any], skipped: int) -> dict[str, Any]:
