@@ -33,6 +33,10 @@ _LAZY: dict[str, str] = {
     "Packet": "wishpy._epan",
     "Scan": "wishpy.tables",
     "scan": "wishpy.tables",
+    "field": "wishpy.registry",
+    "fields": "wishpy.registry",
+    "preferences": "wishpy.registry",
+    "protocols": "wishpy.registry",
     "versions": "wishpy._epan",
 }
 

@@ -169,6 +169,8 @@ static PyMethodDef module_methods[] = {
     {"versions", versions, METH_NOARGS, versions__doc__},
     {"_field_pick", field_pick, METH_O, field_pick__doc__},
     {"_field_is_plain", field_is_plain, METH_O, field_is_plain__doc__},
+    {"_registry", registry_list, METH_O, registry_list__doc__},
+    {"_registry_strings", registry_strings, METH_O, registry_strings__doc__},
     {"_packet_from_block", packet_unpickle, METH_VARARGS, packet_unpickle__doc__},
     {"_field_of_packet", field_unpickle, METH_VARARGS, field_unpickle__doc__},
     {NULL, NULL, 0, NULL},

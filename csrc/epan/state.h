@@ -173,6 +173,12 @@ int display_filter_add_type(PyObject *module);
 PyObject *packet_matches(PyObject *packet, PyObject *filter);
 extern const char packet_matches__doc__[];
 
+/* ---- registry.c ---- */
+
+PyObject *registry_list(PyObject *module, PyObject *what);
+PyObject *registry_strings(PyObject *module, PyObject *id);
+extern const char registry_list__doc__[], registry_strings__doc__[];
+
 /* ---- nearest.c ---- */
 
 /* Raises class(f"{what} 'name'; did you mean ...?") with the names nearest to it, of a list of str. */
