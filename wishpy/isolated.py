@@ -476,7 +476,7 @@ class Engagement:
             with contextlib.suppress(subprocess.TimeoutExpired):   # its socket is closed: it is about to end
                 process.program.wait(5)
         status = process.end()
-        crash = self._crash(frame, cause or self._cause(status), memory)
+        crash = self._crash(frame, cause or ("memory" if memory else self._cause(status)), memory)
         if not self.bounds["skip"] or any(number == frame for number, _ in self.job["left_out"]):
             raise crash
         _log.warning("%s", crash)
@@ -488,8 +488,8 @@ class Engagement:
 
     @staticmethod
     def _cause(status: int) -> str:
-        if status == -signal.SIGKILL or status >= 0:
-            return "memory" if status == 97 else "SIGKILL" if status < 0 else f"exit {status}"
+        if status >= 0:
+            return f"exit {status}"
         try:
             return signal.Signals(-status).name
         except ValueError:

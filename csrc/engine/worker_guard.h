@@ -25,6 +25,4 @@ void wp_guard_drop_reading(void);
  * WP_EVALUE where it is exceeded already. */
 wp_status wp_guard_memory(uint64_t limit, _Atomic uint64_t *found, wp_error *error);
 
-enum { WP_GUARD_EXIT_MEMORY = 97 };   /* the status it ends with then */
-
 #endif
