@@ -200,13 +200,26 @@ check_library(void)
     return -1;
 }
 
+/* A NullHandler, as logging asks of libraries: without it Python itself would print warnings to stderr in programs
+ * that have set up no logging. */
 static int
 get_logger(module_state *state)
 {
     PyObject *logging = PyImport_ImportModule("logging");
-    if (logging == NULL) {
-        return -1;
+    PyObject *quiet = NULL, *added = NULL;
+    if (logging != NULL) {
+        state->logger = PyObject_CallMethod(logging, "getLogger", "s", "wishpy");
+        quiet = PyObject_CallMethod(logging, "NullHandler", NULL);
     }
+    if (state->logger != NULL && quiet != NULL) {
+        added = PyObject_CallMethod(state->logger, "addHandler", "O", quiet);
+    }
+    const int result = added == NULL ? -1 : 0;
+    Py_XDECREF(logging);
+    Py_XDECREF(quiet);
+    Py_XDECREF(added);
+    return result;
+}
     state->logger = PyObject_CallMethod(logging, "getLogger", "s", "wishpy");
     Py_DECREF(logging);
     return state->logger == NULL ? -1 : 0;
