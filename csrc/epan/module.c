@@ -220,10 +220,6 @@ get_logger(module_state *state)
     Py_XDECREF(added);
     return result;
 }
-    state->logger = PyObject_CallMethod(logging, "getLogger", "s", "wishpy");
-    Py_DECREF(logging);
-    return state->logger == NULL ? -1 : 0;
-}
 
 static int
 module_exec(PyObject *module)
