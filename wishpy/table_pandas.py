@@ -72,7 +72,8 @@ def _bits(data: bytes, count: int) -> numpy.ndarray[Any, Any]:
 def _fixed(table: Table, i: int, format: str) -> pandas.Series[Any]:
     """A column of numbers, booleans or times, from its buffers."""
     kind = "bool" if format == "b" else "int64" if format in _TIMES else _NUMBERS[format][0]
-    values, masks = [numpy.empty(0, kind)], [numpy.empty(0, bool)]
+    values: list[numpy.ndarray[Any, Any]] = [numpy.empty(0, kind)]
+    masks: list[numpy.ndarray[Any, Any]] = [numpy.empty(0, bool)]
     for batch in table._batches:
         buffers = batch.buffers(i)
         assert buffers is not None, "a column of this format has buffers of fixed width"
