@@ -37,6 +37,7 @@
 #include <epan/prefs.h>
 #include <epan/proto.h>
 #include <epan/secrets.h>
+#include <epan/tfs.h>
 #include <epan/timestamp.h>
 #include <epan/tvbuff.h>
 #include <epan/uat-int.h>
