@@ -72,6 +72,7 @@ def test_preferences_are_tsharks() -> None:
     assert [name for name in found if name.startswith("dns.")] == [p.name for p in wishpy.preferences("dns.*")]
     lines = [line[0] for line in tshark_g("currentprefs")]
     theirs = {line.lstrip("#").partition(":")[0] for line in lines if line[:1].isalpha() or line[1:2].isalpha()}
+    theirs.discard("tls.keys_list")   # given up as soon as it was applied once: listed before the first session only
     assert {name for name in theirs if name.startswith(("tcp.", "dns.", "tls."))} <= set(found)
 
 

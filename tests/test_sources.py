@@ -83,7 +83,7 @@ def test_a_capturer_goes_back_to_its_owner() -> None:
     with Capturer(path=DATA / "dns.pcap") as capturer:
         with Dissector(capturer) as packets:
             first = next(packets)
-            with pytest.raises(Exception, match=""):
+            with pytest.raises(ValueError, match="is reading from this Capturer"):
                 next(capturer)
         assert first.number == 1
         assert isinstance(next(capturer), RawPacket)
