@@ -231,6 +231,18 @@ def escape(text: str) -> str:
 # --- what a Packet should have made tshark print --------------------------------------------------------------
 
 
+class Node:
+    """A Field and all below it, asked once for everything: several comparisons read it, and tests may change it."""
+
+    __slots__ = ("children", "display", "hidden", "length", "name", "offset", "raw", "text", "type", "value")
+
+    def __init__(self, field: Any) -> None:
+        self.name, self.type, self.display, self.text = field.name, field.type, field.display, field.text
+        self.value, self.raw, self.hidden = field.value, field.raw, field.hidden
+        self.offset, self.length = field.offset, field.length
+        self.children = [Node(child) for child in field.children]
+
+
 def key_of(field: Any) -> str:
     """proto_node_to_json_key: a text-only node, whose name is empty here, goes by its text."""
     return field.name or field.text
@@ -276,6 +288,10 @@ def expected_grouped(
     """
     pairs: list[tuple[str, Any]] = []
     for key, group in _groups(fields).items():
+        if len(group) == 1 and not group[0].children:  # most nodes
+            field = group[0]
+            pairs.append((key, empty_of(field) if field.display is None else value_of(field)))
+            continue
         has_value = group[0].display is not None
         has_children = any(field.children for field in group)
         if has_value:

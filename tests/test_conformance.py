@@ -24,7 +24,6 @@ import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import oracle
@@ -157,14 +156,6 @@ def test_nothing_was_left_out(results: dict[str, dict[str, Any]]) -> None:
 # --- can the comparison fail? ---------------------------------------------------------------------------------
 
 
-def thawed(field: Any) -> SimpleNamespace:
-    """A Field as plain attributes that can be changed."""
-    names = ["name", "title", "value", "raw", "text", "display", "type", "offset", "length", "hidden", "generated"]
-    twin = SimpleNamespace(**{name: getattr(field, name) for name in names})
-    twin.children = [thawed(child) for child in field.children]
-    return twin
-
-
 @pytest.fixture(scope="module")
 def frame() -> tuple[list[Any], dict[str, Any], Any, Any, Any]:
     """The DNS answer of the demo: its layers, its dict, and what tshark says of it."""
@@ -173,7 +164,7 @@ def frame() -> tuple[list[Any], dict[str, Any], Any, Any, Any]:
         packet = list(dissector)[1]
     runs = [oracle.json_frames(path), oracle.grouped_frames(path), oracle.pdml_frames(path)]
     said = [list(run)[1] for run in runs]
-    return ([thawed(layer) for layer in packet.layers], packet.to_dict(), *said)  # type: ignore[return-value]
+    return ([oracle.Node(layer) for layer in packet.layers], packet.to_dict(), *said)  # type: ignore[return-value]
 
 
 def all_fields(layers: list[Any]) -> list[Any]:

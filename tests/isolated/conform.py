@@ -84,7 +84,9 @@ def conform(path: str) -> dict[str, Any]:
         count += 1
         nodes += len(pdml.nodes)
         wrong = basics(packet, pdml, columns)
-        wrong += oracle.differences(packet.layers, packet.to_dict(), pairs, grouped, pdml)
+        wrong += oracle.differences(
+            [oracle.Node(layer) for layer in packet.layers], packet.to_dict(), pairs, grouped, pdml
+        )
         if wrong:
             odd.add(count)
             found += [f"frame {count}: {line}" for line in wrong[: max(0, MOST - len(found))]]
