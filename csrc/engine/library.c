@@ -127,6 +127,7 @@ start_steps(wp_status *status, wp_error *error)
     }
     epan_load_settings();
     prefs_apply_all();
+    wsc_reserve_names();
 }
 
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;
