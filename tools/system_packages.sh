@@ -84,6 +84,12 @@ look_for_test_tools() {
     have lz4 || want "lz4, likewise" lz4 lz4 lz4 lz4
     have redis-server || want "a Redis server, for the pipelines" redis-server redis redis redis
     have nm || want "nm (binutils)" binutils binutils - -
+    # Live captures: hosts in network namespaces, and traffic between them. A capture's privileges split over users.
+    have ip || [ -x /sbin/ip ] || want "ip (iproute2)" iproute2 iproute - iproute2
+    have ping || want "ping" iputils-ping iputils - iputils
+    have tcpreplay || [ "$(uname)" != Linux ] || want "tcpreplay" tcpreplay tcpreplay - tcpreplay
+    have setpriv || [ "$(uname)" != Linux ] || want "setpriv (util-linux)" util-linux util-linux - util-linux
+    have dumpcap || want "dumpcap" wireshark-common wireshark-cli - wireshark-cli
 }
 
 install_with_apt() {
