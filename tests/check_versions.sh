@@ -12,7 +12,8 @@ cd "$top"
 CC=${CC:-cc}
 PYTHON=${PYTHON:-python3}
 RELEASES=${RELEASES:-bullseye bookworm trixie sid}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# The archive that this system's own packages come from has the other releases too.
+MIRROR=${MIRROR:-$(apt-get indextargets --format '$(SITE)' "Created-By: Packages" 2>/dev/null | head -n 1)}
 cache=$top/build/wsheaders
 
 # apt_get RELEASE WORD...: apt-get with folders of its own, for a release that this system need not be
