@@ -70,4 +70,4 @@ def test_any_bytes_as_a_frame(data: st.DataObject, tmp_path: Path) -> None:
     assert packet.number == 1
     assert packet.layers[0].name == "frame"
     assert packet.to_dict()["frame"]["frame.number"] == 1
-    _ = (str(packet), printed(packet.hexdump), packet.to_json() if hasattr(packet, "to_json") else "")
+    _ = (str(packet), printed(packet.hexdump), packet.to_json())

@@ -34,8 +34,12 @@ def test_blocks_and_references_are_steady(name: str, isolated: Callable[..., Fin
     isolated("leaks", "blocks", name, str(DATA)).check()
 
 
+# Each open costs libwireshark 40 ms of reading its tables of names, so not every way of reading is measured here.
+SLOW = {"packets_kept", "dicts", "trees", "read_filtered", "closed", "bad_filter", "bad_field", "bad_keyword"}
+
+
 @plain_memory
-@pytest.mark.parametrize("name", sorted(ROUNDS))
+@pytest.mark.parametrize("name", sorted(ROUNDS - SLOW))
 def test_memory_is_steady(name: str, isolated: Callable[..., Finished]) -> None:
     """Also what is not Python's: blocks of packets, filters, libwireshark's own."""
     isolated("leaks", "memory", name, str(DATA)).check()

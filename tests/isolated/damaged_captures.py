@@ -52,7 +52,7 @@ def main() -> None:
                             packet.to_dict(),
                             packet.info,
                             str(packet),
-                            packet.to_json() if hasattr(packet, "to_json") else "",
+                            packet.to_json(),
                             packet.hexdump(io.StringIO()),
                             pickle.dumps(packet),
                         )
