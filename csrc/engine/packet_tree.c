@@ -161,6 +161,14 @@ keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
     }
 }
 
+/* The line of an Ethernet address is written from a table that outlives the session and that another session's ARP
+ * frames may rename; those of IP addresses only change while names are learnt. */
+static inline bool
+names_may_change(const builder *b, const wp_field_def *def)
+{
+    return def->kind == WP_ETHER || (b->label_addresses && (def->kind == WP_IPV4 || def->kind == WP_IPV6));
+}
+
 static bool
 keep_label(const builder *b, const wp_field_def *def, field_info *fi, wp_node *node)
 {
@@ -169,7 +177,7 @@ keep_label(const builder *b, const wp_field_def *def, field_info *fi, wp_node *n
     node->label = 0;
     if (fi->rep != NULL) {
         label = fi->rep->representation;
-    } else if (b->label_addresses && (def->kind == WP_IPV4 || def->kind == WP_IPV6 || def->kind == WP_ETHER)) {
+    } else if (names_may_change(b, def)) {
         wsc_fill_label(fi, made);
         label = made;
     }
