@@ -78,10 +78,9 @@ def pickled() -> None:
 
 def matched() -> None:
     for packet in kept():
-        if hasattr(packet, "matches"):
-            packet.matches("tcp.port == 80")
-            with contextlib.suppress(wishpy.FilterError):
-                packet.matches("tcp.port ==")
+        packet.matches("tcp.port == 80")
+        with contextlib.suppress(wishpy.FilterError):
+            packet.matches("tcp.port ==")
 
 
 def refused(*wanted: type[BaseException], path: Any = DEMO, **options: Any) -> None:
