@@ -211,11 +211,11 @@ def settle() -> None:
         gc.collect()
 
 
-TURNS, CALLS, WARM = 12, 8, 4
+TURNS, CALLS, WARM = 18, 8, 10
 
 
 def blocks(name: str) -> None:
-    """Eight calls a turn; from the fifth turn on nothing must go up. The figures lie where nothing is allocated."""
+    """Eight calls a turn; after ten turns nothing must go up any more. The figures lie where nothing is allocated."""
     work = ROUNDS[name]
     allocated = array("q", [0] * TURNS)
     counts = [array("q", [0] * TURNS) for _ in WATCHED]
