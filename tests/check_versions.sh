@@ -36,7 +36,10 @@ fetch() {
     cd "$own/debs"
     apt_get "$release" download libwireshark-dev libwiretap-dev libwsutil-dev libglib2.0-dev
     # from trixie on, glib.h is in a package of GObject introspection's
-    apt_get "$release" download libgio-2.0-dev 2>/dev/null || true
+    case $release in
+    bullseye | bookworm) ;;
+    *) apt_get "$release" download libgio-2.0-dev ;;
+    esac
     cd "$top"
     for package in "$own"/debs/*.deb; do dpkg -x "$package" "$root"; done
     touch "$root/.complete"
