@@ -500,6 +500,70 @@ def test_an_unchanged_program_runs(pings: str, tmp_path: Path, python: Callable[
     assert done.status == 7
 
 
+PARENT = """
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import pcapy
+
+def count(path):
+    return pcapy.__name__, len([*iter(pcapy.open_offline(path).next, (None, b""))]), os.getpid()
+
+def late(method):
+    threading.main_thread().join()
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        print("late", pool.map(count, sys.argv[1:2])[0][:2])
+
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        with context.Pool(1) as pool:
+            name, packets, pid = pool.map(count, sys.argv[1:2])[0]
+        print(method, name, packets, pid != os.getpid(), flush=True)
+    child = "import pcapy, sys; print('again', pcapy.__name__, pcapy.open_offline(sys.argv[1]).next()[0].getlen())"
+    subprocess.run([sys.executable, "-c", child, sys.argv[1]], check=True)
+    threading.Thread(target=late, args=("spawn",)).start()
+"""
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_children_of_a_program_find_it_too(pings: str, tmp_path: Path, installed: bool) -> None:
+    """Also where wishpy is found by the folder it was started in alone."""
+    program = tmp_path / "parent.py"
+    program.write_text(PARENT)
+    if installed:
+        start = [sys.executable, "-m", "wishpy.pcapy"]
+    else:
+        path = [folder for folder in sys.path if folder and Path(folder) not in (ROOT, ROOT / "tests")]
+        code = f"import runpy, sys; sys.path[1:] = {path}; runpy.run_module('wishpy.pcapy', run_name='__main__')"
+        start = [sys.executable, "-S", "-c", code]
+    done = subprocess.run([*start, str(program), pings], capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.stdout.splitlines() == [
+        *(f"{method} wishpy.pcapy {COUNT} True" for method in ("fork", "spawn", "forkserver")),
+        "again wishpy.pcapy 54",
+        f"late ('wishpy.pcapy', {COUNT})",
+    ], done.stderr
+    assert done.stderr == ""
+
+
+def test_a_child_without_wishpy_has_its_own_pcapy(tmp_path: Path) -> None:
+    """The folder for children is before its own on the path of a Python in which wishpy can't be imported."""
+    (tmp_path / "pcapy.py").write_text("VALUE = 'its own'")
+    children = ROOT / "wishpy" / "_children"
+    code = f"""
+import sys
+sys.modules["wishpy"] = None
+sys.path[:0] = [{str(children)!r}, {str(tmp_path)!r}]
+import pcapy
+from pcapy import VALUE
+print(pcapy.VALUE, pcapy.__file__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == f"its own {tmp_path}/pcapy.py\n", done.stderr
+
+
 def test_how_it_is_called(python: Callable[..., Finished]) -> None:
     nothing = python("-m", "wishpy.pcapy", cwd=str(ROOT))
     assert nothing.status == 1 and "usage:" in nothing.err

@@ -7,7 +7,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { FILE_BUFFER = 128 * 1024 };
+enum {
+    FILE_BUFFER = 128 * 1024,
+    /* What is read of a file in one go at most: some milliseconds, after which the caller can look for signals. */
+    MOST_PACKETS = 8192,
+    MOST_BYTES = 8 * 1024 * 1024
+};
 
 wp_status
 wp_pcap_init(wp_pcap *self, wp_error *error)
@@ -43,6 +48,7 @@ close_now(wp_pcap *self)
     }
     free(self->file_buffer);
     self->file_buffer = NULL;
+    pcap_freecode(&self->filter);
     self->wait_fd = -1;
 }
 
@@ -296,6 +302,43 @@ read_failed(const wp_pcap *self, int status, wp_error *error)
                    status == PCAP_ERROR ? pcap_geterr(self->pcap) : pcap_statustostr(status));
 }
 
+/* What read_locked's handler for files knows. */
+typedef struct {
+    wp_pcap *handle;
+    pcap_handler handler;
+    void *user;
+    int wanted;      /* packets; <= 0 for as many as there are */
+    int passed;      /* the filter let so many through */
+    size_t bytes;    /* of all that were read */
+} file_read;
+
+/* libpcap's own filter for files would look for the next packet to the end of the file, and nothing could stop it. */
+static void
+filter_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
+{
+    file_read *self = (file_read *)user;
+    const struct bpf_program *filter = &self->handle->filter;
+    self->bytes += header->caplen;
+    if (filter->bf_insns == NULL || pcap_offline_filter(filter, header, data) != 0) {
+        self->passed++;
+        self->handler(self->user, header, data);
+    }
+    if (self->passed == self->wanted || self->bytes > MOST_BYTES) {
+        wp_pcap_break(self->handle);
+    }
+}
+
+static int
+dispatch(wp_pcap *self, int max, pcap_handler handler, void *user)
+{
+    int count;
+    do {
+        self->broke = false;
+        count = pcap_dispatch(self->pcap, max, handler, user);
+    } while (count == PCAP_ERROR_BREAK && !self->broke);   /* left over from a handler before */
+    return count;
+}
+
 static wp_status
 read_locked(wp_pcap *self, int max, pcap_handler handler, void *user, wp_error *error)
 {
@@ -305,14 +348,12 @@ read_locked(wp_pcap *self, int max, pcap_handler handler, void *user, wp_error *
     if (!prepare(self)) {
         return WP_AGAIN;
     }
-    int count;
-    do {
-        self->broke = false;
-        count = pcap_dispatch(self->pcap, max, handler, user);
-    } while (count == PCAP_ERROR_BREAK && !self->broke);   /* left over from a handler before */
+    file_read read = {.handle = self, .handler = handler, .user = user, .wanted = max > 0 ? max : -1};
+    int count = self->live ? dispatch(self, max, handler, user)
+                           : dispatch(self, MOST_PACKETS, filter_packet, &read);
     if (count > 0 || count == PCAP_ERROR_BREAK) {
         self->break_left = count > 0 && self->broke;
-        return WP_OK;
+        return self->live || read.passed > 0 ? WP_OK : WP_AGAIN;
     }
     return count == 0 ? nothing(self) : read_failed(self, count, error);
 }
@@ -326,6 +367,22 @@ wp_pcap_read(wp_pcap *self, int max, pcap_handler handler, void *user, wp_error 
     return result;
 }
 
+/* As pcap_next_ex(), but 0 after MOST_PACKETS or MOST_BYTES of a file that the filter let nothing through of. */
+static int
+next_filtered(wp_pcap *self, struct pcap_pkthdr **header, const u_char **data)
+{
+    const struct bpf_program *filter = &self->filter;
+    size_t bytes = 0;
+    for (int i = 0; i < MOST_PACKETS && bytes <= MOST_BYTES; i++) {
+        int status = pcap_next_ex(self->pcap, header, data);
+        if (status != 1 || filter->bf_insns == NULL || pcap_offline_filter(filter, *header, *data) != 0) {
+            return status;
+        }
+        bytes += (*header)->caplen;
+    }
+    return 0;
+}
+
 static wp_status
 next_locked(wp_pcap *self, struct pcap_pkthdr **header, const u_char **data, wp_error *error)
 {
@@ -335,9 +392,9 @@ next_locked(wp_pcap *self, struct pcap_pkthdr **header, const u_char **data, wp_
     if (!prepare(self)) {
         return WP_AGAIN;
     }
-    int status = pcap_next_ex(self->pcap, header, data);
+    int status = next_filtered(self, header, data);
     if (status == PCAP_ERROR_BREAK && self->break_left) {
-        status = pcap_next_ex(self->pcap, header, data);   /* for a file, the end looks the same */
+        status = next_filtered(self, header, data);   /* for a file, the end looks the same */
     }
     self->break_left = false;
     switch (status) {
@@ -412,6 +469,11 @@ wp_pcap_set_filter(wp_pcap *self, const char *text, bpf_u_int32 netmask, wp_erro
     }
     if (pcap_compile(self->pcap, &program, text, 1, netmask) != 0) {
         result = wp_fail(error, WP_EFILTER, "%s", pcap_geterr(self->pcap));
+        goto done;
+    }
+    if (!self->live) {
+        pcap_freecode(&self->filter);
+        self->filter = program;   /* filter_packet's and next_filtered's */
         goto done;
     }
     if (pcap_setfilter(self->pcap, &program) != 0) {

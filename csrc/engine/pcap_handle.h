@@ -54,6 +54,7 @@ typedef struct {
     int wait_limit_ms;       /* longest sensible wait for this device, or -1 */
     bool live;
     bool nanoseconds;        /* what pcap_pkthdr.ts.tv_usec holds */
+    struct bpf_program filter;   /* owned; a file's, which is run here; no instructions for none */
     bool broke;              /* a handler broke off the read that runs */
     bool break_left;         /* and libpcap still remembers: savefile.c does, pcap-linux.c doesn't */
     _Atomic bool stop;       /* somebody wants the reading to end; cleared by who ends */
@@ -80,7 +81,8 @@ wp_status wp_pcap_open_stream(wp_pcap *self, wp_stream *stream, bool nanoseconds
  * when the time passed, a signal came or wp_pcap_wake was called, WP_END when the handle is closed. */
 wp_status wp_pcap_wait(wp_pcap *self, int timeout_ms);
 /* Reads what is there, at most max packets (<= 0: a bufferful), never waits. WP_OK when the handler ran, WP_AGAIN
- * when nothing was there, WP_END at the end of a file or when closed; else an error. */
+ * when nothing was there, WP_END at the end of a file or when closed; else an error. A few milliseconds' worth of a
+ * file are read at most: WP_AGAIN then, when the filter let none of it through. */
 wp_status wp_pcap_read(wp_pcap *self, int max, pcap_handler handler, void *user, wp_error *error);
 
 /* For packet handlers: this was the last packet of the read. */

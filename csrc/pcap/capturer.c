@@ -513,6 +513,9 @@ Capturer_wait_hints(PyObject *op, PyObject *Py_UNUSED(ignored))
     }
     const wp_pcap *handle = &self->source.handle;
     double left = wp_source_live_time_left(&self->source);
+    if (!handle->live && handle->stream == NULL) {
+        left = 0;   /* a file: its filter has let nothing through so far, and there is more */
+    }
     if (handle->wait_limit_ms >= 0 && (left < 0 || handle->wait_limit_ms / 1e3 < left)) {
         left = handle->wait_limit_ms / 1e3;
     }
