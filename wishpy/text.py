@@ -54,7 +54,7 @@ def hexdump_text(packet: Packet) -> str:
     """The frame's bytes; then those of its other data sources, each under its name."""
     sources = packet.data_sources
     lines = []
-    for name, data in sources.items():
+    for name, data in sources:
         if len(sources) > 1:
             lines.append(f"{name}:")
         lines.extend(hex_lines(data))

@@ -25,7 +25,7 @@ wp_block *
 wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint32_t text_field)
 {
     const wp_node node = {
-        .field = text_field, .end = 1, .flags_source = WP_FIELD_GENERATED | (uint32_t)WP_NO_SOURCE << 24, .label = 1,
+        .field = text_field, .end = 1, .flags_source = WP_FIELD_GENERATED | (uint32_t)WP_NO_SOURCE << 16, .label = 1,
     };
     char name[40];
     const int name_size = snprintf(name, sizeof name, "Frame (%u bytes)", frame->captured_length) + 1;
@@ -46,7 +46,7 @@ wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint
     append(block, &at, why, strlen(why) + 1);
     wp_rest rest = {.source_count = 1, .sources = rest_at + (uint32_t)sizeof rest};
     wp_block_source source = {.length = frame->captured_length};
-    rest.columns = rest.sources;
+    rest.columns = rest.experts = rest.follows = rest.sources;
     at = rest.sources + (uint32_t)sizeof source;
     source.name = append(block, &at, name, (size_t)name_size);
     rest.protocols = append(block, &at, "", 1);

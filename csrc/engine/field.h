@@ -104,6 +104,6 @@ typedef struct {
     uint8_t scratch[16];      /* for a value that does not lie anywhere in the order it is written in */
 } wp_field;
 
-#define WP_NO_SOURCE 0xffu
+#define WP_NO_SOURCE 0xffffu
 
 #endif

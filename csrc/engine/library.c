@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "expert.h"
 #include "ws_compat.h"
 
 /* ---- the log: lines wait here until somebody holds the GIL and hands them to Python's logging ---- */
@@ -127,6 +128,7 @@ start_steps(wp_status *status, wp_error *error)
     }
     epan_load_settings();
     prefs_apply_all();
+    wp_expert_start_locked();
     wsc_reserve_names();
 }
 

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "expert.h"
+#include "follow.h"
 #include "live_field.h"
 
 /* One growing array, kept from packet to packet and guarded by the epan lock. */
@@ -209,7 +211,7 @@ keep_node(builder *b, const wp_field_def *def, field_info *fi, size_t *place)
     node->field = def->id;
     node->start = fi->start;
     node->length = fi->length;
-    node->flags_source = (fi->flags & 0xffffffu) | source_of(b, fi->ds_tvb) << 24;
+    node->flags_source = (fi->flags & 0xffffu) | source_of(b, fi->ds_tvb) << 16;
     if (b->wanted != NULL) {   /* in an invisible tree everything is marked hidden */
         node->flags_source &= ~(uint32_t)WP_FIELD_HIDDEN;
     }
@@ -350,6 +352,38 @@ put_columns(column_info *columns, uint32_t base, uint32_t table, uint32_t count)
     return true;
 }
 
+static bool
+put_experts(const GArray *found, uint32_t base, uint32_t table)
+{
+    for (guint i = 0; i < found->len; i++) {
+        const expert_info_t *info = g_array_index(found, wp_expert, i).info;
+        wp_block_expert entry;
+        if (!put_text(val_to_str_const((guint32)info->severity, expert_severity_vals, "Unknown"), base, &entry.severity)
+            || !put_text(val_to_str_const((guint32)info->group, expert_group_vals, "Unknown"), base, &entry.group)
+            || !put_text(info->summary, base, &entry.summary) || !put_text(info->protocol, base, &entry.protocol)) {
+            return false;
+        }
+        memcpy(heap_scratch.data + table + i * sizeof entry, &entry, sizeof entry);
+    }
+    return true;
+}
+
+static bool
+put_follows(const GArray *found, uint32_t base, uint32_t table)
+{
+    for (guint i = 0; i < found->len; i++) {
+        const wp_follow *stream = &g_array_index(found, wp_follow, i);
+        wp_block_follow entry = {
+            .numbers = stream->named_by, .stream = stream->stream, .sub_stream = stream->sub_stream,
+        };
+        if (!put_text(stream->name, base, &entry.name) || !put_text(stream->filter, base, &entry.filter)) {
+            return false;
+        }
+        memcpy(heap_scratch.data + table + i * sizeof entry, &entry, sizeof entry);
+    }
+    return true;
+}
+
 /* "eth:ethertype:ip:udp": the Frame layer has it, and knows better after a frame on which a dissector threw. */
 static const char *
 frame_protocols(const wp_block *block)
@@ -388,32 +422,42 @@ put_protocols(const epan_dissect_t *edt, const wp_block *block, uint32_t base, u
     return ok;
 }
 
+/* Room for `count` entries of a table; where it is, from the block's start in *at, from the rest's in *table. */
+static bool
+reserve_table(uint32_t base, uint32_t count, size_t size, uint32_t *at, uint32_t *table)
+{
+    *table = (uint32_t)heap_scratch.used;
+    *at = base + *table;
+    return reserve(&heap_scratch, count * size) != NULL;
+}
+
 static bool
 build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, const wp_block *block, uint32_t base)
 {
     column_info *columns = facts->columns ? edt->pi.cinfo : NULL;
+    GArray *experts = facts->experts, *follows = facts->follows;
+    uint32_t sources_at, columns_at, experts_at, follows_at;
+    wp_expert_sort_locked(experts, edt->tree);
+    wp_follow_find_locked(follows, edt, false);
     wp_rest rest = {
         .source_count = MIN(g_slist_length(edt->pi.data_src), WP_NO_SOURCE),
         .column_count = columns == NULL ? 0 : (uint32_t)columns->num_cols,
+        .expert_count = experts->len,
+        .follow_count = follows->len,
     };
-    if (reserve(&heap_scratch, sizeof rest) == NULL) {
-        return false;
-    }
-    const uint32_t sources = (uint32_t)heap_scratch.used;
-    if (reserve(&heap_scratch, rest.source_count * sizeof(wp_block_source)) == NULL) {
-        return false;
-    }
-    const uint32_t titles = (uint32_t)heap_scratch.used;
-    if (reserve(&heap_scratch, rest.column_count * sizeof(wp_block_column)) == NULL) {
+    if (reserve(&heap_scratch, sizeof rest) == NULL
+        || !reserve_table(base, rest.source_count, sizeof(wp_block_source), &rest.sources, &sources_at)
+        || !reserve_table(base, rest.column_count, sizeof(wp_block_column), &rest.columns, &columns_at)
+        || !reserve_table(base, rest.expert_count, sizeof(wp_block_expert), &rest.experts, &experts_at)
+        || !reserve_table(base, rest.follow_count, sizeof(wp_block_follow), &rest.follows, &follows_at)) {
         return false;
     }
     if (columns != NULL) {
         epan_dissect_fill_in_columns(edt, FALSE, TRUE);
     }
-    rest.sources = base + sources;
-    rest.columns = base + titles;
-    if (!put_sources(edt, &block->frame, base, sources, rest.source_count)
-        || (columns != NULL && !put_columns(columns, base, titles, rest.column_count))
+    if (!put_sources(edt, &block->frame, base, sources_at, rest.source_count)
+        || (columns != NULL && !put_columns(columns, base, columns_at, rest.column_count))
+        || !put_experts(experts, base, experts_at) || !put_follows(follows, base, follows_at)
         || !put_text(facts->comment, base, &rest.comment)
         || !put_text(facts->interface_name, base, &rest.interface_name)
         || !put_protocols(edt, block, base, &rest.protocols)) {
@@ -465,6 +509,37 @@ text_inside(const wp_block *block, uint32_t at)
 }
 
 static bool
+table_inside(const wp_block *block, uint32_t at, uint32_t count, size_t size)
+{
+    return at % 4 == 0 && inside(at, (uint64_t)count * size, block->size);
+}
+
+static bool
+check_experts(const wp_block *block, const wp_rest *rest)
+{
+    const wp_block_expert *experts = (const void *)((const uint8_t *)block + rest->experts);
+    for (uint32_t i = 0; i < rest->expert_count; i++) {
+        if (!text_inside(block, experts[i].severity) || !text_inside(block, experts[i].group)
+            || !text_inside(block, experts[i].summary) || !text_inside(block, experts[i].protocol)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+check_follows(const wp_block *block, const wp_rest *rest)
+{
+    const wp_block_follow *follows = (const void *)((const uint8_t *)block + rest->follows);
+    for (uint32_t i = 0; i < rest->follow_count; i++) {
+        if (!text_inside(block, follows[i].name) || !text_inside(block, follows[i].filter)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
 check_rest(const wp_block *block)
 {
     const wp_rest *rest = wp_block_rest(block);
@@ -472,11 +547,12 @@ check_rest(const wp_block *block)
         return false;   /* what leaves a process is finished */
     }
     if (block->rest % 8 != 0 || !inside(block->rest, sizeof *rest, block->size)
-        || rest->sources % 4 != 0 || rest->columns % 4 != 0
-        || !inside(rest->sources, (uint64_t)rest->source_count * sizeof(wp_block_source), block->size)
-        || !inside(rest->columns, (uint64_t)rest->column_count * sizeof(wp_block_column), block->size)
+        || !table_inside(block, rest->sources, rest->source_count, sizeof(wp_block_source))
+        || !table_inside(block, rest->columns, rest->column_count, sizeof(wp_block_column))
+        || !table_inside(block, rest->experts, rest->expert_count, sizeof(wp_block_expert))
+        || !table_inside(block, rest->follows, rest->follow_count, sizeof(wp_block_follow))
         || !text_inside(block, rest->comment) || !text_inside(block, rest->interface_name)
-        || !text_inside(block, rest->protocols)) {
+        || !text_inside(block, rest->protocols) || !check_experts(block, rest) || !check_follows(block, rest)) {
         return false;
     }
     const wp_block_source *sources = (const void *)((const uint8_t *)block + rest->sources);

@@ -35,7 +35,7 @@ typedef struct {
     uint32_t field;          /* field id, see field_table.h */
     uint32_t end;            /* index of the first node after this one's descendants */
     int32_t start, length;
-    uint32_t flags_source;   /* FI_* flags in the low 24 bits, data source in the high 8 */
+    uint32_t flags_source;   /* FI_* flags in the low 16 bits (what follows is expert's), data source in the high 16 */
     uint32_t label;          /* heap offset + 1 of the line's own text; 0: none */
     union {
         uint64_t number;
@@ -56,12 +56,14 @@ typedef struct {
     wp_frame frame;
 } wp_block;
 
-enum { WP_BLOCK_MAGIC = 0x31705057 };   /* "WPp1", in this machine's byte order */
+enum { WP_BLOCK_MAGIC = 0x32705057 };   /* "WPp2", in this machine's byte order */
 
 /* Texts are NUL-terminated, at offsets from the block's start; 0: none. */
 typedef struct {
     uint32_t source_count, sources;      /* wp_block_source[] */
     uint32_t column_count, columns;      /* wp_block_column[] */
+    uint32_t expert_count, experts;      /* wp_block_expert[] */
+    uint32_t follow_count, follows;      /* wp_block_follow[] */
     uint32_t comment, interface_name, protocols;
 } wp_rest;
 
@@ -73,6 +75,16 @@ typedef struct {
 typedef struct {
     uint32_t title, text;
 } wp_block_column;
+
+typedef struct {
+    uint32_t severity, group, summary, protocol;
+} wp_block_expert;
+
+/* A stream that the frame belongs to: named by a filter, or by as many numbers as `numbers` says. */
+typedef struct {
+    uint32_t name, filter;
+    uint32_t numbers, stream, sub_stream;
+} wp_block_follow;
 
 static inline const wp_node *
 wp_block_nodes(const wp_block *block)
@@ -108,8 +120,8 @@ wp_block_field(const wp_block *block, uint32_t i, wp_field *field)
     field->label = node->label == 0 ? NULL : (const char *)heap + (node->label - 1);
     field->start = node->start;
     field->length = node->length;
-    field->flags = node->flags_source & 0xffffffu;
-    field->source = node->flags_source >> 24;
+    field->flags = node->flags_source & 0xffffu;
+    field->source = node->flags_source >> 16;
     switch ((wp_kind)field->def->kind) {
     case WP_ABSTIME:
     case WP_RELTIME:
@@ -145,6 +157,8 @@ typedef struct {
     const char *comment;          /* borrowed; NULL: none */
     const char *interface_name;   /* borrowed; NULL: none */
     bool columns;                 /* the dissection was run with columns */
+    void *experts;                /* borrowed: a GArray of wp_expert, which is put in order */
+    void *follows;                /* borrowed: a GArray of wp_follow, which is completed */
 } wp_rest_facts;
 
 /* Appends the rest to the block, which may move. Lock held; the tree must still be alive. */

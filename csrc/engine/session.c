@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "expert.h"
+#include "follow.h"
 #include "heuristic_order.h"
 #include "library.h"
 #include "ws_compat.h"
@@ -29,6 +31,8 @@ struct wp_slot {
     frame_data *frame;                 /* own_frame, or one of provider.frames */
     wsc_block block;                   /* owned reference: the dissection drops the record's */
     column_info columns;               /* owned */
+    GArray *experts;                   /* owned: wp_expert, of the tree that is alive */
+    GArray *follows;                   /* owned: wp_follow, likewise */
     wp_frame facts;
     bool dissected;                    /* the tree is alive; a reset is due */
 };
@@ -210,6 +214,8 @@ open_slot_locked(wp_session *session, wp_slot *slot)
     slot->session = session;
     slot->edt = epan_dissect_new(session->epan, TRUE, session->tree);
     wsc_record_init(&slot->record);
+    slot->experts = g_array_new(FALSE, FALSE, sizeof(wp_expert));
+    slot->follows = g_array_new(FALSE, FALSE, sizeof(wp_follow));
     if (session->columns) {
         build_column_format_array(&slot->columns, (gint)prefs.num_cols, TRUE);
     }
@@ -221,6 +227,8 @@ static void
 clear_slot_locked(wp_slot *slot)
 {
     if (slot->dissected) {
+        g_array_set_size(slot->experts, 0);
+        wp_follow_cut(slot->follows, 0);
         epan_dissect_reset(slot->edt);
         slot->dissected = false;
     }
@@ -239,6 +247,8 @@ close_slot_locked(wp_slot *slot)
     if (slot->edt != NULL) {
         epan_dissect_free(slot->edt);
         wsc_record_cleanup(&slot->record);
+        g_array_free(slot->experts, TRUE);
+        g_array_free(slot->follows, TRUE);
         if (slot->session->columns) {
             col_cleanup(&slot->columns);
         }
@@ -428,7 +438,10 @@ dissect_locked(wp_session *session, wp_slot *slot)
     const bool columns = session->columns || (session->display_filter != NULL
                                               && wsc_filter_needs_columns(session->display_filter));
     slot->dissected = true;
+    wp_expert_collect_locked(slot->experts);
     wsc_dissect(slot->edt, type, &slot->record, slot->frame, columns ? &slot->columns : NULL, true);
+    wp_expert_collect_locked(NULL);
+    wp_follow_find_locked(slot->follows, slot->edt, true);
     const bool passed = passes_locked(session, slot);
     remember_frame(session, slot->frame, passed);
     if (passed) {
@@ -945,7 +958,12 @@ wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
                               ? interface_name_of(session->provider.file, frame->section, frame->interface_id)
                               : NULL,
         .columns = session->columns,
+        .experts = slot->experts,
+        .follows = slot->follows,
     };
     wsc_record_lend_block(&slot->record, NULL);
-    return wp_block_finish_locked(slot->edt, &facts, block, error);
+    const guint streams = slot->follows->len;
+    wp_status status = wp_block_finish_locked(slot->edt, &facts, block, error);
+    wp_follow_cut(slot->follows, streams);   /* it may be asked for again, where there was no memory */
+    return status;
 }

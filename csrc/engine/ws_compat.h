@@ -37,6 +37,7 @@
 #include <epan/prefs.h>
 #include <epan/proto.h>
 #include <epan/secrets.h>
+#include <epan/tap.h>
 #include <epan/tfs.h>
 #include <epan/timestamp.h>
 #include <epan/tvbuff.h>
@@ -494,6 +495,32 @@ wsc_mark_dependent_frames(epan_dissect_t *edt, frame_data_sequence *frames)
     }
 #else
     g_slist_foreach(edt->pi.dependent_frames, find_and_mark_frame_depended_upon, frames);
+#endif
+}
+
+/* A tap's listener is told flags from 3.6 on. */
+#if WSC_VERSION >= WSC_AT(3, 6)
+#define WSC_TAP_PARAMETER , tap_flags_t flags
+#define WSC_TAP_UNUSED (void)flags
+#else
+#define WSC_TAP_PARAMETER
+#define WSC_TAP_UNUSED (void)0
+#endif
+
+/* Which stream a follower puts a frame in: a display filter to g_free, or NULL. From 3.6 some look at the tree. */
+#if WSC_VERSION >= WSC_AT(3, 6)
+typedef char *(*wsc_follow_packet_func)(epan_dissect_t *edt, packet_info *pinfo, guint *stream, guint *sub_stream);
+#else
+typedef char *(*wsc_follow_packet_func)(packet_info *pinfo, guint *stream, guint *sub_stream);
+#endif
+
+static inline char *
+wsc_follow_packet(wsc_follow_packet_func of_packet, epan_dissect_t *edt, guint *stream, guint *sub_stream)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return of_packet(edt, &edt->pi, stream, sub_stream);
+#else
+    return of_packet(&edt->pi, stream, sub_stream);
 #endif
 }
 

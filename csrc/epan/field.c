@@ -152,11 +152,11 @@ Field_raw(PyObject *op, void *Py_UNUSED(closure))
         Py_RETURN_NONE;
     }
     /* A damaged frame's fields may reach beyond what was captured. */
-    const int64_t start = field.start < 0 ? 0 : field.start;
+    const int64_t start = field.start < 0 ? (int64_t)source->length + field.start : field.start;
     const int64_t end = start + (field.length < 0 ? 0 : field.length);
     const int64_t top = end > source->length ? source->length : end;
     const char *bytes = (const char *)block_of(op) + source->bytes;
-    return start >= top ? PyBytes_FromStringAndSize(NULL, 0)
+    return start < 0 || start >= top ? PyBytes_FromStringAndSize(NULL, 0)
                         : PyBytes_FromStringAndSize(bytes + start, (Py_ssize_t)(top - start));
 }
 
@@ -169,6 +169,22 @@ Field_source(PyObject *op, void *Py_UNUSED(closure))
         return NULL;
     }
     return text_to_python(source == NULL ? NULL : wp_block_text(block_of(op), source->name));
+}
+
+static PyObject *
+Field_source_index(PyObject *op, void *Py_UNUSED(closure))
+{
+    int failed;
+    const wp_block_source *source = source_of(op, &failed);
+    if (failed) {
+        return NULL;
+    }
+    if (source == NULL) {
+        Py_RETURN_NONE;
+    }
+    wp_field field;
+    view(op, &field);
+    return PyLong_FromUnsignedLong(field.source);
 }
 
 static PyObject *
@@ -279,6 +295,8 @@ static PyGetSetDef Field_getset[] = {
     {"offset", Field_offset, NULL, "Where it begins in its data source, in bytes.", NULL},
     {"length", Field_length, NULL, "How many bytes of its data source it covers.", NULL},
     {"source", Field_source, NULL, "Name of its data source, 'Frame (60 bytes)'; None where it has none.", NULL},
+    {"source_index", Field_source_index, NULL, "Where that data source is in packet.data_sources; None where it has none.",
+     NULL},
     {"children", Field_children, NULL, "The Fields below it, in order.", NULL},
     {"hidden", Field_hidden, NULL, "True where Wireshark does not show it.", NULL},
     {"generated", Field_generated, NULL, "True where it is no part of the bytes but was concluded from them.", NULL},

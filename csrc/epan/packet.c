@@ -554,30 +554,6 @@ Packet_data(PyObject *op, void *Py_UNUSED(closure))
     return PyBytes_FromStringAndSize((const char *)self->block + source->bytes, self->block->frame.captured_length);
 }
 
-static PyObject *
-Packet_data_sources(PyObject *op, void *Py_UNUSED(closure))
-{
-    Packet *self = (Packet *)op;
-    PyObject *dict = packet_need_rest(self) < 0 ? NULL : PyDict_New();
-    if (dict == NULL) {
-        return NULL;
-    }
-    const wp_rest *rest = wp_block_rest(self->block);
-    const wp_block_source *sources = (const void *)((const char *)self->block + rest->sources);
-    for (uint32_t i = 0; i < rest->source_count; i++) {
-        PyObject *name = text_to_python(wp_block_text(self->block, sources[i].name));
-        PyObject *data = PyBytes_FromStringAndSize((const char *)self->block + sources[i].bytes, sources[i].length);
-        const int status = name == NULL || data == NULL ? -1 : PyDict_SetItem(dict, name, data);
-        Py_XDECREF(name);
-        Py_XDECREF(data);
-        if (status < 0) {
-            Py_CLEAR(dict);
-            break;
-        }
-    }
-    return dict;
-}
-
 /* ---- columns ---- */
 
 static const wp_block_column *
@@ -878,6 +854,19 @@ Packet_hexdump(PyObject *op, PyObject *args, PyObject *kwargs)
     return print_with("hexdump", op, args, kwargs, "|O:hexdump");
 }
 
+PyDoc_STRVAR(Packet_html__doc__,
+"_repr_html_($self, /)\n--\n\n"
+"Return the packet for a notebook: its line in Wireshark's list, its tree to be unfolded, and its bytes.");
+
+static PyObject *
+Packet_html(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    PyObject *module = PyImport_ImportModule("wishpy.html");
+    PyObject *result = module == NULL ? NULL : PyObject_CallMethod(module, "packet_html", "O", op);
+    Py_XDECREF(module);
+    return result;
+}
+
 /* ---- the type ---- */
 
 static PyMethodDef Packet_methods[] = {
@@ -892,6 +881,7 @@ static PyMethodDef Packet_methods[] = {
     {"_json_line", Packet_json_line, METH_VARARGS, Packet_json_line__doc__},
     {"_json_0_1", Packet_json_0_1, METH_VARARGS, Packet_json_0_1__doc__},
     {"_fields_line", Packet_fields_line, METH_VARARGS, Packet_fields_line__doc__},
+    {"_repr_html_", Packet_html, METH_NOARGS, Packet_html__doc__},
     {"show", (PyCFunction)(void (*)(void))Packet_show, METH_VARARGS | METH_KEYWORDS, Packet_show__doc__},
     {"hexdump", (PyCFunction)(void (*)(void))Packet_hexdump, METH_VARARGS | METH_KEYWORDS, Packet_hexdump__doc__},
     {"__reduce__", Packet_reduce, METH_NOARGS, Packet_reduce__doc__},
@@ -910,9 +900,9 @@ static PyGetSetDef Packet_getset[] = {
     {"comment", Packet_comment, NULL, "The packet's first comment, or None.", NULL},
     {"crash", Packet_crash, NULL, "None; with on_crash='skip', why this frame was left out: then it has bytes alone.", NULL},
     {"data", Packet_data, NULL, "The captured bytes.", NULL},
-    {"data_sources", Packet_data_sources, NULL,
-     "The bytes that fields lie in, by name: dict of 'Frame (60 bytes)', 'Reassembled TCP (2048 bytes)', ... to bytes.",
-     NULL},
+    {"data_sources", packet_data_sources, NULL, packet_data_sources__doc__, NULL},
+    {"expert", packet_expert, NULL, packet_expert__doc__, NULL},
+    {"follow", packet_follow, NULL, packet_follow__doc__, NULL},
     {"protocols", Packet_protocols, NULL, "The protocol stack, ['eth', 'ethertype', 'ip', 'udp', 'dns'].", NULL},
     {"columns", Packet_columns, NULL, "Wireshark's columns: dict of title to text.", NULL},
     {"protocol", Packet_column, NULL, "The Protocol column.", "Protocol"},

@@ -124,6 +124,15 @@ int packet_add_type(PyObject *module);
 PyObject *packet_unpickle(PyObject *module, PyObject *arguments);
 extern const char packet_unpickle__doc__[];
 
+/* ---- packet_facts.c: members of Packet ---- */
+
+PyObject *packet_data_sources(PyObject *op, void *closure);
+extern const char packet_data_sources__doc__[];
+PyObject *packet_expert(PyObject *op, void *closure);
+extern const char packet_expert__doc__[];
+PyObject *packet_follow(PyObject *op, void *closure);
+extern const char packet_follow__doc__[];
+
 /* ---- packet_json.c: methods of Packet ---- */
 
 PyObject *Packet_to_json(PyObject *op, PyObject *args, PyObject *kwargs);
