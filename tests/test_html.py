@@ -117,9 +117,9 @@ def test_hostile_text_stays_text(text: str, tmp_path: Path) -> None:
 def test_a_hostile_name_of_a_source_or_column(demo: str) -> None:
     class Fake:
         number = 1
-        tree: list[Any] = []  # noqa: RUF012
-        columns = {"No.": "1", "<b onclick=x>": "<script>"}  # noqa: RUF012
-        data_sources = [("<script>alert(1)</script> (3 bytes)", b"<s>")]  # noqa: RUF012
+        tree: list[Any] = []
+        columns = {"No.": "1", "<b onclick=x>": "<script>"}
+        data_sources = [("<script>alert(1)</script> (3 bytes)", b"<s>")]
 
     parsed = parse(wishpy_html.packet_html(Fake()))  # type: ignore[arg-type]
     assert parsed.lines[1] == "<script>alert(1)</script> (3 bytes)"

@@ -57,7 +57,7 @@ def _tree(fields: list[Field]) -> Iterator[str]:
 def _bytes(name: str, data: bytes) -> str:
     lines = "\n".join(hex_lines(data[:MOST_BYTES]))
     if len(data) > MOST_BYTES:
-        lines += f"\n\N{HORIZONTAL ELLIPSIS} and {len(data) - MOST_BYTES} bytes more: packet.hexdump() prints all of them"
+        lines += f"\n\N{HORIZONTAL ELLIPSIS} and {len(data) - MOST_BYTES} bytes more: packet.hexdump() prints them all"
     return f'<details><summary>{_text(name)}</summary><pre style="margin-left: 1.5em">{escape(lines)}</pre></details>'
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class ExpertInfo(NamedTuple):
-    """A piece of Wireshark's expert information, in its words: severity "Error", "Warning", "Note", "Chat", "Comment"."""
+    """A piece of expert information, in Wireshark's words: severity "Error", "Warning", "Note", "Chat" or "Comment"."""
 
     severity: str
     group: str
