@@ -632,3 +632,94 @@ def test_all_ways_to_read_agree_on_real_captures() -> None:
 
 def test_the_bundled_capture_too() -> None:
     assert len(list(wishpy.Capturer(path=DATA / "demo.pcapng"))) == 13
+
+
+# ---- What may happen while a method is at work
+
+
+class Closing:
+    """An argument that closes the reader when it is converted."""
+
+    def __init__(self, reader: pcapy.Reader) -> None:
+        self.reader = reader
+
+    def __index__(self) -> int:
+        self.reader.close()
+        return 1
+
+    def __fspath__(self) -> str:
+        self.reader.close()
+        return "/dev/null"
+
+
+@pytest.mark.parametrize("method", "setnonblock setdirection dump_open set_snaplen set_fanout next_batch".split())
+def test_an_argument_that_closes_the_reader(pings: str, method: str) -> None:
+    reader = pcapy.open_offline(pings)
+    with pytest.raises(ValueError, match=r"^pcap is closed$"):
+        getattr(reader, method)(Closing(reader))
+
+
+def test_a_path_that_is_no_text(pings: str) -> None:
+    with pytest.raises(pcapy.PcapError, match="No such file"):
+        pcapy.open_offline(pings).dump_open(b"/nonexistent/\xff")
+    with pytest.raises(pcapy.PcapError, match="No such file"):
+        pcapy.open_offline(b"/nonexistent/\xff")
+
+
+FORKED = """
+import os, signal, sys, threading, time
+from wishpy import Capturer, pcapy
+
+reader = pcapy.open_offline(sys.argv[1])
+entered, leave = threading.Event(), threading.Event()
+
+def callback(header, data):
+    entered.set()
+    leave.wait()
+
+thread = threading.Thread(target=reader.loop, args=(1, callback))
+thread.start()
+entered.wait()  # the thread is in libpcap, and holds the reader
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    try:
+        reader.stats()
+    except pcapy.PcapError:
+        reader.setfilter("tcp")
+        reader.close()
+        del reader
+        os._exit(0)
+    os._exit(1)
+print(os.waitpid(child, 0)[1])
+leave.set()
+thread.join()
+print(reader.next()[0] is not None)
+"""
+
+
+def test_a_child_process_is_not_held_up_by_its_parents_threads(pings: str, python: Callable[..., Finished]) -> None:
+    assert python("-c", FORKED, pings, cwd=str(ROOT)).check() == "0\nTrue\n"
+
+
+def test_closing_while_another_thread_reads(pings: str) -> None:
+    """Over and over, at all moments: it ends, or says that it is closed."""
+    for i in range(300):
+        reader = pcapy.open_offline(pings)
+        ended: list[Any] = []
+
+        def read(reader: pcapy.Reader = reader, ended: list[Any] = ended) -> None:
+            try:
+                while reader.next()[0] is not None:
+                    reader.loop(3, lambda header, data: None)
+                ended.append(None)
+            except ValueError as error:
+                ended.append(str(error))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        for _ in range(i):
+            pass
+        reader.close()
+        thread.join()
+        assert ended in ([None], ["pcap is closed"])

@@ -2,6 +2,7 @@
 #include "pcap_handle.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,32 @@ enum {
     MOST_PACKETS = 8192,
     MOST_BYTES = 8 * 1024 * 1024
 };
+
+/* How often this process was forked off from one that knew handles. */
+static _Atomic unsigned int forks;
+static pthread_once_t watch_forks_once = PTHREAD_ONCE_INIT;
+
+static void
+count_fork(void)
+{
+    forks++;
+}
+
+static void
+watch_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
+static void
+init_mutex(wp_pcap *self)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+    pthread_mutex_init(&self->lock, &attributes);
+    pthread_mutexattr_destroy(&attributes);
+}
 
 wp_status
 wp_pcap_init(wp_pcap *self, wp_error *error)
@@ -26,12 +53,38 @@ wp_pcap_init(wp_pcap *self, wp_error *error)
         error->error_number = errno;
         return WP_ECAPTURE;
     }
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&self->lock, &attributes);
-    pthread_mutexattr_destroy(&attributes);
+    pthread_once(&watch_forks_once, watch_forks);
+    self->forks = forks;
+    init_mutex(self);
     return WP_OK;
+}
+
+/* In a child process the lock may be held by a thread that is not there, and the eventfd wakes the parent. */
+static void
+make_own(wp_pcap *self)
+{
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd >= 0) {
+        dup3(fd, self->wake_fd, O_CLOEXEC);
+        close(fd);
+    }
+    init_mutex(self);
+    self->forks = forks;
+}
+
+static void
+lock(wp_pcap *self)
+{
+    if (self->forks != forks) {
+        make_own(self);
+    }
+    pthread_mutex_lock(&self->lock);
+}
+
+static void
+unlock(wp_pcap *self)
+{
+    pthread_mutex_unlock(&self->lock);
 }
 
 /* The lock is held, or nobody else knows the handle. */
@@ -124,10 +177,10 @@ wp_pcap_adopt(wp_pcap *self, pcap_t *pcap)
     self->nanoseconds = pcap_get_tstamp_precision(pcap) == PCAP_TSTAMP_PRECISION_NANO;
 }
 
-int
-wp_pcap_activate(wp_pcap *self)
+static int
+activate_locked(wp_pcap *self)
 {
-    int status = pcap_activate(self->pcap);
+    int status = self->pcap == NULL ? PCAP_ERROR : pcap_activate(self->pcap);
     self->warning[0] = '\0';
     if (status < 0) {
         return status;
@@ -138,6 +191,15 @@ wp_pcap_activate(wp_pcap *self)
         snprintf(self->warning, sizeof self->warning, "%s", pcap_statustostr(status));
     }
     wp_pcap_adopt(self, self->pcap);
+    return status;
+}
+
+int
+wp_pcap_activate(wp_pcap *self)
+{
+    lock(self);
+    int status = activate_locked(self);
+    unlock(self);
     return status;
 }
 
@@ -249,11 +311,11 @@ wp_pcap_open_stream(wp_pcap *self, wp_stream *stream, bool nanoseconds, wp_error
 wp_status
 wp_pcap_wait(wp_pcap *self, int timeout_ms)
 {
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     bool closed = self->pcap == NULL;
     bool ready = !closed && (self->stream != NULL ? self->stream->ready(self->stream) : !self->live);
     int wait_fd = self->wait_fd;
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     if (closed) {
         return WP_END;
     }
@@ -361,9 +423,9 @@ read_locked(wp_pcap *self, int max, pcap_handler handler, void *user, wp_error *
 wp_status
 wp_pcap_read(wp_pcap *self, int max, pcap_handler handler, void *user, wp_error *error)
 {
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     wp_status result = read_locked(self, max, handler, user, error);
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     return result;
 }
 
@@ -412,9 +474,9 @@ next_locked(wp_pcap *self, struct pcap_pkthdr **header, const u_char **data, wp_
 wp_status
 wp_pcap_next(wp_pcap *self, struct pcap_pkthdr **header, const u_char **data, wp_error *error)
 {
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     wp_status result = next_locked(self, header, data, error);
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     return result;
 }
 
@@ -445,9 +507,9 @@ void
 wp_pcap_close(wp_pcap *self)
 {
     wp_pcap_stop(self);
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     close_now(self);
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     wp_pcap_wake(self);
 }
 
@@ -462,7 +524,7 @@ wp_pcap_set_filter(wp_pcap *self, const char *text, bpf_u_int32 netmask, wp_erro
 {
     struct bpf_program program;
     wp_status result = WP_OK;
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     if (self->pcap == NULL) {
         result = fail_closed(error);
         goto done;
@@ -482,7 +544,7 @@ wp_pcap_set_filter(wp_pcap *self, const char *text, bpf_u_int32 netmask, wp_erro
     pcap_freecode(&program);
 
 done:
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     return result;
 }
 
@@ -491,13 +553,13 @@ wp_pcap_stats(wp_pcap *self, struct pcap_stat *stats, wp_error *error)
 {
     wp_status result = WP_OK;
     memset(stats, 0, sizeof *stats);
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     if (self->pcap == NULL) {
         result = fail_closed(error);
     } else if (pcap_stats(self->pcap, stats) != 0) {
         result = wp_fail(error, WP_ECAPTURE, "%s", pcap_geterr(self->pcap));
     }
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     return result;
 }
 
@@ -505,12 +567,12 @@ wp_status
 wp_pcap_send(wp_pcap *self, const void *data, int length, wp_error *error)
 {
     wp_status result = WP_OK;
-    pthread_mutex_lock(&self->lock);
+    lock(self);
     if (self->pcap == NULL) {
         result = fail_closed(error);
     } else if (pcap_sendpacket(self->pcap, data, length) != 0) {
         result = wp_fail(error, WP_ECAPTURE, "%s", pcap_geterr(self->pcap));
     }
-    pthread_mutex_unlock(&self->lock);
+    unlock(self);
     return result;
 }

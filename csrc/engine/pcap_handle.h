@@ -6,7 +6,9 @@
  *
  * Locking: one recursive mutex a handle. It is held while libpcap works on it, and so while a packet handler runs
  * (which may call back into the handle), never while waiting. A thread that holds the GIL must not wait for it: the
- * handler of another thread may be waiting for the GIL. */
+ * handler of another thread may be waiting for the GIL.
+ *
+ * A child process that was forked off may close what its parent opened, whatever the parent's threads were doing. */
 #ifndef WISHPY_PCAP_HANDLE_H
 #define WISHPY_PCAP_HANDLE_H
 
@@ -46,6 +48,7 @@ typedef struct {
 
 typedef struct {
     pthread_mutex_t lock;    /* recursive */
+    unsigned int forks;      /* pcap_handle.c's count when this was made, or made a child process's own */
     pcap_t *pcap;            /* owned; NULL before opening and once closed */
     wp_stream *stream;       /* owned; NULL but for pipes and the like */
     char *file_buffer;       /* owned; libpcap's FILE reads through it; NULL but for files */

@@ -19,6 +19,7 @@ typedef struct {
     PyObject *path;          /* owned str, or None for an interface */
     struct pcap_stat last;   /* as of close() */
     bool made;
+    bool opening;            /* __init__ runs; what it opens is its alone */
     bool opened;
     bool closed;
     bool live;
@@ -313,14 +314,15 @@ open_all(Capturer *self, const arguments *given, PyObject *path_bytes, wp_pcap_o
 static int
 keep_names(Capturer *self, const arguments *given, PyObject *path_bytes)
 {
-    self->interface = Py_NewRef(given->interface);
-    self->path = path_bytes == NULL ? Py_NewRef(Py_None)
-                                    : PyUnicode_DecodeFSDefaultAndSize(PyBytes_AS_STRING(path_bytes),
-                                                                       PyBytes_GET_SIZE(path_bytes));
-    if (self->path == NULL) {
+    PyObject *path = path_bytes == NULL ? Py_NewRef(Py_None)
+                                        : PyUnicode_DecodeFSDefaultAndSize(PyBytes_AS_STRING(path_bytes),
+                                                                           PyBytes_GET_SIZE(path_bytes));
+    if (path == NULL) {
         return -1;
     }
-    self->name = Py_NewRef(path_bytes == NULL ? self->interface : self->path);
+    Py_XSETREF(self->path, path);   /* there may be one of an __init__ that failed */
+    Py_XSETREF(self->interface, Py_NewRef(given->interface));
+    Py_XSETREF(self->name, Py_NewRef(path_bytes == NULL ? given->interface : path));
     return 0;
 }
 
@@ -373,8 +375,9 @@ Capturer_init(PyObject *op, PyObject *args, PyObject *kwargs)
         wp_raise(&self->state->errors, status, &error, self->name);
         goto done;
     }
-    self->made = true;
+    self->made = self->opening = true;
     result = open_all(self, &given, path_bytes, &options);
+    self->opening = false;
     self->opened = result == 0;
 
 done:
@@ -589,16 +592,25 @@ Capturer_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     if (!self->made || self->closed) {
         Py_RETURN_NONE;
     }
-    self->closed = true;
-    struct pcap_stat last = {0};
-    wp_error error;
-    Py_BEGIN_ALLOW_THREADS
-    if (self->live && self->opened) {
-        wp_pcap_stats(&self->source.handle, &last, &error);   /* so that stats() still answers */
+    wp_pcap_stop(&self->source.handle);
+    if (self->opening) {
+        Py_RETURN_NONE;
     }
+    if (self->live && self->opened) {
+        struct pcap_stat last;
+        wp_error error;
+        wp_status status;
+        Py_BEGIN_ALLOW_THREADS
+        status = wp_pcap_stats(&self->source.handle, &last, &error);
+        Py_END_ALLOW_THREADS
+        if (status == WP_OK) {
+            self->last = last;   /* so that stats() still answers */
+        }
+    }
+    self->closed = true;
+    Py_BEGIN_ALLOW_THREADS
     wp_pcap_close(&self->source.handle);
     Py_END_ALLOW_THREADS
-    self->last = last;
     Py_RETURN_NONE;
 }
 

@@ -15,9 +15,10 @@ typedef struct {
     uint8_t *bytes;           /* owned */
     size_t size, used;
     batch_entry *entries;     /* owned; room for `most` */
-    long long most;
     bool no_memory;
 } batch;
+
+enum { BATCH_BYTES = 1 << 30 };   /* a batch ends here, as its offsets are 32 bits; no packet has so many more */
 
 static void
 keep_in_batch(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
@@ -26,7 +27,7 @@ keep_in_batch(u_char *user, const struct pcap_pkthdr *header, const u_char *data
     size_t end = self->used + header->caplen;
     if (end > self->size) {
         size_t size = self->size * 2 > end ? self->size * 2 : end;
-        uint8_t *bytes = size > UINT32_MAX ? NULL : realloc(self->bytes, size);   /* offsets are 32 bits */
+        uint8_t *bytes = realloc(self->bytes, size);
         if (bytes == NULL) {
             self->no_memory = true;
             wp_pcap_break(&self->context.reader->handle);
@@ -43,7 +44,8 @@ keep_in_batch(u_char *user, const struct pcap_pkthdr *header, const u_char *data
         .captured_length = header->caplen,
     };
     self->used = end;
-    if (atomic_load_explicit(&self->context.reader->handle.stop, memory_order_relaxed)) {
+    self->context.enough = end >= BATCH_BYTES;
+    if (self->context.enough || atomic_load_explicit(&self->context.reader->handle.stop, memory_order_relaxed)) {
         wp_pcap_break(&self->context.reader->handle);
     }
 }
@@ -73,7 +75,7 @@ Reader_next_batch(PyObject *op, PyObject *max)
         PyErr_SetString(PyExc_ValueError, "a batch has 16,777,216 packets at most");
         return NULL;
     }
-    batch batch = {.context = {.reader = self}, .size = 65536, .most = most};
+    batch batch = {.context = {.reader = self}, .size = 65536};
     batch.bytes = malloc(batch.size);
     batch.entries = malloc((size_t)most * sizeof *batch.entries);
     if (batch.bytes == NULL || batch.entries == NULL) {
@@ -366,6 +368,8 @@ Reader_loop_to_buffer(PyObject *op, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     if (PyObject_GetBuffer(given.target, &run.buffer, PyBUF_WRITABLE) < 0) {
+        PyErr_Format(PyExc_TypeError, "loop_to_buffer() argument 2 must be read-write bytes-like object, not %.100s",
+                     Py_TYPE(given.target)->tp_name);   /* pcapy-ng's exception */
         PyBuffer_Release(&given.addresses);
         return NULL;
     }

@@ -67,7 +67,7 @@ reader_check(Reader *self)
         return -1;
     }
     if (!self->activated) {
-        PyErr_SetString(self->state->PcapError, pcap_statustostr(PCAP_ERROR_NOT_ACTIVATED));
+        PyErr_SetString(self->state->PcapError, "This handle hasn't been activated yet");   /* libpcap's pcap.c */
         return -1;
     }
     if (self->busy) {
@@ -169,7 +169,7 @@ reader_loop(reader_context *context, int count, bool once, pcap_handler handler,
         } else if (status > WP_AGAIN) {
             pcapy_raise(self->state, status, &error);
             result = -1;
-        } else if (status == WP_END || (once && self->handle.live && context->seen > 0)) {
+        } else if (status == WP_END || context->enough || (once && self->handle.live && context->seen > 0)) {
             break;
         } else {
             result = is_over(self, deadline);
@@ -334,7 +334,7 @@ Reader_setfilter(PyObject *op, PyObject *args)
     const char *text;
     wp_error error;
     wp_status status;
-    if (check_open(self) < 0 || !PyArg_ParseTuple(args, "s:setfilter", &text)) {
+    if (!PyArg_ParseTuple(args, "s:setfilter", &text) || check_open(self) < 0) {
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
@@ -424,7 +424,10 @@ static PyObject *
 Reader_getnonblock(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     Reader *self = (Reader *)op;
-    return check_open(self) < 0 ? NULL : PyLong_FromLong(self->handle.live && self->nonblocking);
+    if (check_open(self) < 0) {
+        return NULL;
+    }
+    return PyLong_FromLong(self->activated ? self->handle.live && self->nonblocking : PCAP_ERROR_NOT_ACTIVATED);
 }
 
 PyDoc_STRVAR(Reader_setnonblock__doc__,
@@ -436,7 +439,7 @@ Reader_setnonblock(PyObject *op, PyObject *args)
     Reader *self = (Reader *)op;
     char text[PCAP_ERRBUF_SIZE] = "";
     int state;
-    if (check_open(self) < 0 || !PyArg_ParseTuple(args, "i:setnonblock", &state)) {
+    if (!PyArg_ParseTuple(args, "i:setnonblock", &state) || check_open(self) < 0) {
         return NULL;
     }
     if (self->handle.live) {
@@ -456,7 +459,7 @@ Reader_setdirection(PyObject *op, PyObject *args)
 {
     Reader *self = (Reader *)op;
     int direction;
-    if (check_open(self) < 0 || !PyArg_ParseTuple(args, "i:setdirection", &direction)) {
+    if (!PyArg_ParseTuple(args, "i:setdirection", &direction) || check_open(self) < 0) {
         return NULL;
     }
     if (pcap_setdirection(self->handle.pcap, (pcap_direction_t)direction) != 0) {
@@ -477,11 +480,15 @@ Reader_dump_open(PyObject *op, PyObject *args)
     if (check_open(self) < 0 || !PyArg_ParseTuple(args, "O&:dump_open", PyUnicode_FSConverter, &path)) {
         return NULL;
     }
+    if (check_open(self) < 0) {   /* the path's __fspath__() closed it */
+        Py_DECREF(path);
+        return NULL;
+    }
     pcap_dumper_t *dumper = pcap_dump_open(self->handle.pcap, PyBytes_AS_STRING(path));
     Py_DECREF(path);
     if (dumper == NULL) {
-        PyErr_SetString(self->state->PcapError, pcap_geterr(self->handle.pcap));
-        return NULL;
+        wp_error error;
+        return pcapy_raise(self->state, wp_fail(&error, WP_EFILE, "%s", pcap_geterr(self->handle.pcap)), &error);
     }
     return dumper_new(self->state, dumper);
 }
@@ -524,13 +531,14 @@ Reader_set_fanout(PyObject *op, PyObject *args, PyObject *kwargs)
     Reader *self = (Reader *)op;
     static char *names[] = {"group_id", "fanout_type", NULL};
     int group = 0, type = 0;
-    if (check_open(self) < 0 || !PyArg_ParseTupleAndKeywords(args, kwargs, "i|i:set_fanout", names, &group, &type)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "i|i:set_fanout", names, &group, &type) || check_open(self) < 0) {
         return NULL;
     }
 #ifdef PACKET_FANOUT
     int fd = self->handle.live && self->activated ? pcap_fileno(self->handle.pcap) : -1;
     if (fd < 0) {
-        PyErr_SetString(self->state->PcapError, "only an activated live capture can join a PACKET_FANOUT group");
+        PyErr_SetString(self->state->PcapError, "no socket fd for this capture (PACKET_FANOUT needs a live AF_PACKET "
+                                                "capture that is activated, not an offline pcap)");
         return NULL;
     }
     unsigned int word = ((unsigned int)group & 0xffff) | (unsigned int)type << 16;
@@ -552,7 +560,7 @@ set_option(PyObject *op, PyObject *args, int (*set)(pcap_t *, int), int *keep)
 {
     Reader *self = (Reader *)op;
     int value;
-    if (check_open(self) < 0 || !PyArg_ParseTuple(args, "i", &value)) {
+    if (!PyArg_ParseTuple(args, "i", &value) || check_open(self) < 0) {
         return NULL;
     }
     int status = set(self->handle.pcap, value);
@@ -588,14 +596,16 @@ Reader_activate(PyObject *op, PyObject *Py_UNUSED(ignored))
     if (check_open(self) < 0) {
         return NULL;
     }
-    if (self->activated) {
+    if (self->activated || self->busy) {
         return PyLong_FromLong(PCAP_ERROR_ACTIVATED);
     }
-    Py_BEGIN_ALLOW_THREADS
     pcap_set_timeout(self->handle.pcap, reader_keep_ms(self->timeout_ms));
+    reader_begin(self);   /* so that another thread's close() waits for it */
+    Py_BEGIN_ALLOW_THREADS
     status = wp_pcap_activate(&self->handle);
     Py_END_ALLOW_THREADS
     self->activated = status >= 0;
+    reader_end(self);
     return PyLong_FromLong(status);
 }
 

@@ -40,6 +40,7 @@ typedef struct {
     PyObject *callback;       /* borrowed */
     long long seen;           /* packets handled; the handler counts */
     bool failed;              /* an exception is set; the handler has broken off */
+    bool enough;              /* the handler wants no more; it has broken off */
 } reader_context;
 
 /* -1 with an exception when the Reader is closed, not activated or busy. */
