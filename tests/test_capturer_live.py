@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -484,6 +485,47 @@ def test_dumpcap_goes_away_with_the_capturer() -> None:
     assert process.poll() is not None
 
 
+def test_async_for_in_a_notebook() -> None:
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+    import nbformat
+
+    cells = [nbformat.v4.new_code_cell(source) for source in (NOTEBOOK, "await reading()", "await stopped()")]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(notebook, timeout=60).execute()
+    answers = [cell.outputs[-1]["data"]["text/plain"] for cell in cells[1:]]
+    assert answers == ["(5, True)", "5"]
+
+
+NOTEBOOK = f"""
+import asyncio, socket, time, wishpy
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+async def send():
+    for _ in range(5):
+        await asyncio.sleep(0.05)
+        s.sendto(b"notebook", ("127.0.0.1", {PORT}))
+
+async def reading():
+    delays = []
+    with wishpy.Capturer("lo", capture_filter="{ONLY}", count=5) as capturer:
+        task = asyncio.create_task(send())
+        async for raw in capturer:
+            delays.append(time.time() - raw.time_ns / 1e9)
+        await task
+    return len(delays), max(delays) < 0.2
+
+async def stopped():
+    with wishpy.Capturer("lo", capture_filter="{ONLY}") as capturer:
+        async def count():
+            return len([raw async for raw in capturer])
+        task = asyncio.create_task(count())
+        await send()
+        await asyncio.sleep(0.2)
+        capturer.stop()
+        return await task
+"""
+
+
 # ---- Privileges
 
 UNPRIVILEGED = """
@@ -508,3 +550,39 @@ def test_without_privileges_the_error_says_both_ways_out(data: Path) -> None:
     assert done.stdout.startswith("1 lo: ")
     assert f"setcap cap_net_raw,cap_net_admin+eip {os.path.realpath(sys.executable)}" in done.stdout
     assert "Capturer('lo', backend=\"dumpcap\")" in done.stdout
+
+
+BY_DUMPCAP = f"""
+import os, socket, threading, wishpy
+assert os.getuid() == 65534
+try:
+    wishpy.Capturer("lo")
+except wishpy.CaptureError as error:
+    print(error.errno)
+
+def send():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        for _ in range(3):
+            s.sendto(b"x" * 20, ("127.0.0.1", {PORT}))
+
+threading.Timer(0.3, send).start()
+with wishpy.Capturer("lo", backend="dumpcap", capture_filter="{ONLY}", count=3) as capturer:
+    print([raw.length for raw in capturer])
+print(tuple(capturer.stats()))
+"""
+
+
+@needs_dumpcap
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+def test_a_user_without_privileges_captures_through_dumpcap() -> None:
+    """With a dumpcap that has what distributions give it: root's rights for whoever may run it."""
+    with tempfile.TemporaryDirectory() as folder:
+        if os.statvfs(folder).f_flag & os.ST_NOSUID:
+            pytest.skip(f"{folder} is mounted so that no program there can have privileges")
+        os.chmod(folder, 0o755)
+        dumpcap = shutil.copy(str(shutil.which("dumpcap")), folder)
+        os.chmod(dumpcap, 0o4755)
+        command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-c", BY_DUMPCAP]
+        path = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "PATH": path})
+    assert done.stdout.splitlines() == ["1", "[62, 62, 62]", "(3, 0, 0)"], done.stderr

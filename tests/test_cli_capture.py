@@ -31,7 +31,7 @@ class Capture:
 
     def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "capture", "lo", *arguments],
+            [*COMMAND, "capture", "-i", "lo", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,8 +109,9 @@ def test_signals_end_it_and_the_file_is_whole(tmp_path: Path, number: signal.Sig
 @live
 def test_duration_and_nothing_to_see() -> None:
     begun = time.monotonic()
-    status, out, _ = Capture("-f", "tcp port 1", "-a", "0.5").finish()
-    assert (status, out) == (0, "") and time.monotonic() - begun < 10
+    for seconds in ("0.5", "duration:0.5"):
+        status, out, _ = Capture("-f", "tcp port 1", "-a", seconds).finish()
+        assert (status, out) == (0, "") and time.monotonic() - begun < 20
 
 
 @live
@@ -120,6 +121,16 @@ def test_a_closed_pipe_ends_it_silently() -> None:
     capture.process.stdout.readline()
     capture.process.stdout.close()
     assert capture.process.stderr is not None
+    err = capture.process.stderr.read()
+    assert capture.process.wait(10) == 0
+    assert "Traceback" not in err and "Broken" not in err
+
+
+@live
+def test_a_closed_pipe_ends_the_capture_file_silently_too() -> None:
+    capture = Capture("-f", ONLY, "-w", "-")
+    assert capture.process.stdout is not None and capture.process.stderr is not None
+    capture.process.stdout.close()
     err = capture.process.stderr.read()
     assert capture.process.wait(10) == 0
     assert "Traceback" not in err and "Broken" not in err
@@ -141,7 +152,16 @@ def test_mistakes() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["lo", "-c", "0"], ["lo", "-c", "x"], ["lo", "--no-such"], ["lo", "-a", "-1"]]
+    "arguments",
+    [
+        [],
+        ["lo", "-i", "lo"],
+        ["lo", "-a", "packets:5"],
+        ["lo", "-c", "0"],
+        ["lo", "-c", "x"],
+        ["lo", "--no-such"],
+        ["lo", "-a", "-1"],
+    ],
 )
 def test_wrong_usage(arguments: list[str]) -> None:
     done = run("capture", *arguments)

@@ -32,19 +32,26 @@ def _positive(convert: Callable[[str], Any]) -> Callable[[str], Any]:
     return parse
 
 
+def _duration(text: str) -> float:
+    """Seconds, or what tshark calls them: duration:SECONDS."""
+    seconds: float = _positive(float)(text.removeprefix("duration:"))
+    return seconds
+
+
 def _add_capture(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "capture",
         help="capture from an interface",
         description="Capture from an interface: a summary line a packet, JSON, or into a file.",
     )
-    parser.add_argument("interface", metavar="INTERFACE", help='as `wishpy interfaces` lists them, or "any"')
+    parser.add_argument("interface", nargs="?", metavar="INTERFACE", help='as `wishpy interfaces` lists them, or "any"')
+    parser.add_argument("-i", dest="given", metavar="INTERFACE", help="the same, with tshark's letter")
     parser.add_argument("-f", dest="capture_filter", metavar="FILTER", help="capture filter, in libpcap's language")
     parser.add_argument(
         "-Y", dest="display_filter", metavar="FILTER", help="only packets that match this display filter"
     )
     parser.add_argument("-c", dest="count", metavar="N", type=_positive(int), help="stop after N packets")
-    parser.add_argument("-a", dest="duration", metavar="SECONDS", type=_positive(float), help="stop after so long")
+    parser.add_argument("-a", dest="duration", metavar="SECONDS", type=_duration, help="stop after so long")
     parser.add_argument("-w", dest="write", metavar="FILE", help="write the packets to a capture file")
     parser.add_argument("--json", action="store_true", help="JSON Lines: one object a packet")
     parser.add_argument("-s", dest="snaplen", metavar="BYTES", type=_positive(int), default=65535, help="of a packet")
@@ -53,7 +60,7 @@ def _add_capture(subparsers: Any) -> None:
     parser.add_argument("-B", dest="buffer", metavar="MIB", type=_positive(int), help="the kernel's buffer")
     parser.add_argument("-y", dest="linktype", metavar="TYPE", help="link type, by name")
     parser.add_argument("--backend", choices=("libpcap", "dumpcap"), default="libpcap", help="what captures")
-    parser.set_defaults(run=_run_capture)
+    parser.set_defaults(run=_run_capture, parser=parser)
 
 
 def _add_interfaces(subparsers: Any) -> None:
@@ -72,6 +79,9 @@ def _add_interfaces(subparsers: Any) -> None:
 def _run_capture(args: argparse.Namespace) -> int:
     from .capture import Capturer
 
+    if (args.interface is None) == (args.given is None):
+        args.parser.error("one INTERFACE is needed")
+    args.interface = args.given if args.interface is None else args.interface
     if args.json and args.write == "-":
         return _complain("--json and -w - both write to standard output")
     # With a display filter, -c counts what matches, as tshark's does; so the Dissector counts, not the Capturer.
