@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traffic import ethernet, send_udp, why_not, write_pcap
+from traffic import ethernet, send_udp, wait_until, why_not, write_pcap
 
 import wishpy
 from wishpy.libpcap.lib.capturer import (
@@ -123,6 +123,20 @@ def test_a_stop_that_comes_first_ends_the_start(path: str) -> None:
     assert taken(items) == [("stop", 0)]
     capturer.start()
     assert len(taken(items)) == COUNT + 1
+
+
+def test_stop_ends_a_start_into_a_queue_that_nobody_reads(path: str) -> None:
+    items: queue.Queue[Any] = queue.Queue(3)
+    capturer = WishpyCapturerFileToQueue(path, items)
+    capturer.open()
+    thread = threading.Thread(target=capturer.start)
+    thread.start()
+    assert wait_until(items.full)
+    capturer.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert [item[0] for item in taken(items)][-1] == "stop"
+    capturer.close()
 
 
 def test_errors(tmp_path: Path, path: str) -> None:

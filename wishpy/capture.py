@@ -153,7 +153,7 @@ class Capturer(_pcap.Capturer):
             raise ValueError(f'policy must be "block" or "drop", not {policy!r}')
         if count is not None and count < 0:
             raise ValueError("count must not be negative")
-        writer = _QueueWriter(self, queue, policy)
+        writer = QueueWriter(self, queue, policy)
         done = 0
         try:
             while count is None or done < count:
@@ -245,7 +245,7 @@ class _DumpcapCapturer(Capturer):
             self._dumpcap.close()
 
 
-class _QueueWriter:
+class QueueWriter:
     """Puts packets into one queue, whatever it can do."""
 
     def __init__(self, capturer: Capturer, queue: Any, policy: str) -> None:
@@ -281,15 +281,15 @@ class _QueueWriter:
                     self.capturer.queue_dropped += 1
                     return False
 
-    def put_end(self) -> None:
-        """Put None. A full queue is waited for, but after stop() only for a moment."""
+    def put_end(self, item: Any = None) -> None:
+        """Put the last item. A full queue is waited for, but after stop() only for a moment."""
         if not self.bounded:
-            self.queue.put(None)
+            self.queue.put(item)
             return
         stopped_at: float | None = None
         while True:
             try:
-                self.queue.put(None, timeout=_PATIENCE)
+                self.queue.put(item, timeout=_PATIENCE)
                 return
             except queue_module.Full:
                 if not self.capturer.stopped:

@@ -8,7 +8,7 @@ import threading
 import warnings
 from typing import Any, NamedTuple
 
-from wishpy.capture import Capturer, PacketHeader
+from wishpy.capture import Capturer, PacketHeader, QueueWriter
 from wishpy.errors import CaptureError, Error
 
 __all__ = [
@@ -118,9 +118,11 @@ class WishpyCapturerQueue(WishpyCapturer):
         """Put (PCAPHeader, bytes) for each packet, then ("stop", result).
 
         Blocks until the end, `count` packets or stop(); 0 or less is no limit. May be called again. `serialize` has
-        no meaning any more: the items are always tuples that can be pickled.
+        no meaning any more: the items are always tuples that can be pickled. When stop() is called while the queue
+        stays full, the oldest item makes room for the last.
         """
         capturer = self._begin()
+        writer = QueueWriter(capturer, self._queue, "block")
         result = -1
         try:
             done = 0
@@ -128,7 +130,7 @@ class WishpyCapturerQueue(WishpyCapturer):
                 item = capturer._next_item()
                 if item is None:
                     break
-                self._queue.put(_as_in_0_1(item))
+                writer.put(_as_in_0_1(item))
                 done += 1
             result = 0
         except (Error, ValueError) as error:
@@ -137,7 +139,7 @@ class WishpyCapturerQueue(WishpyCapturer):
                 raise WishpyCapturerCaptureError(str(error), errno=getattr(error, "errno", None), path=path) from error
             result = 0  # closed by another thread: that is an end, too
         finally:
-            self._queue.put(("stop", result))
+            writer.put_end(("stop", result))
 
     def stop(self, **kwargs: Any) -> None:
         """End the start() that runs, from any thread; before the first start(), end that. May be called again."""
