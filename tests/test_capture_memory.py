@@ -1,4 +1,4 @@
-"""wishpy._pcap when memory runs out, and over many rounds: in processes of their own."""
+"""wishpy._pcap when memory runs out, over many rounds, and on damaged files: in processes of their own."""
 
 from __future__ import annotations
 
@@ -39,3 +39,9 @@ def test_captures_opened_and_closed(python: Callable[..., Finished]) -> None:
 def test_every_path_over_and_over(python: Callable[..., Finished]) -> None:
     rounds = "5000" if os.environ.get("WISHPY_SOAK") else "300"
     python(str(ISOLATED / "capture_soak.py"), "paths", rounds, cwd=str(ROOT), timeout=300).check()
+
+
+def test_damaged_files_read_in_every_way(python: Callable[..., Finished]) -> None:
+    rounds = "20000" if os.environ.get("WISHPY_SOAK") else "500"
+    files = [str(path) for path in sorted(DATA.glob("*.pcap*")) if path.suffix in (".pcap", ".pcapng")]
+    python(str(ISOLATED / "damaged_pcap.py"), rounds, "1", *files, cwd=str(ROOT), timeout=600).check()
