@@ -82,6 +82,12 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
 # --- processes ------------------------------------------------------------------------------------------------
 
 
+def _worker_environment() -> dict[str, str]:
+    """A worker's heap in huge pages where the system has some to give: fewer page faults, a shorter way to memory."""
+    tunables = [os.environ.get("GLIBC_TUNABLES", ""), "glibc.malloc.hugetlb=1"]
+    return {**os.environ, "GLIBC_TUNABLES": ":".join(filter(None, tunables))}
+
+
 def _environment() -> tuple[tuple[str, str], ...]:
     """What libwireshark looks at when it starts: a warm worker must have seen the same."""
     return tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith(("WIRESHARK_", "TZ", "LC_", "LANG"))))
@@ -111,7 +117,7 @@ class _Process:
             command = [sys.executable, "-I", "-S", program, str(os.getpid()), *map(str, given)]
             self.program = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self.words, stderr=self.words, pass_fds=given,
-                start_new_session=True, cwd="/",
+                start_new_session=True, cwd="/", env=_worker_environment(),
             )  # fmt: skip
         except BaseException:
             self.close()

@@ -48,6 +48,18 @@ reserve(scratch *s, size_t size)
     return place;
 }
 
+/* Up to the next multiple of 8, with zeros. */
+static bool
+pad(scratch *s)
+{
+    const size_t more = -s->used & 7;
+    void *place = more == 0 ? NULL : reserve(s, more);
+    if (place != NULL) {
+        memset(place, 0, more);
+    }
+    return more == 0 || place != NULL;
+}
+
 static void
 trim(scratch *s)
 {
@@ -246,58 +258,76 @@ keep_children(builder *b, const proto_node *parent)
     }
 }
 
-static size_t
-round_up(size_t n)
+/* The tree into the scratch: its nodes, and the heap, rounded up. *head is the block's head. */
+static wp_status
+build_tree(const epan_dissect_t *edt, const wp_frame *frame, const wp_tree_options *options, wp_block *head,
+           wp_error *error)
 {
-    return (n + 7) & ~(size_t)7;
-}
-
-wp_status
-wp_block_copy_locked(const void *edt_, const wp_frame *frame, wp_resolution resolution, const uint8_t *wanted,
-                     uint32_t wanted_ids, wp_block **block, wp_error *error)
-{
-    const epan_dissect_t *edt = edt_;
     builder b = {
-        .wanted = wanted,
-        .wanted_ids = wanted_ids,
+        .wanted = options->wanted,
+        .wanted_ids = options->wanted_ids,
         .sources = edt->pi.data_src,
         .last_source = WP_NO_SOURCE,
-        .label_addresses = (resolution & WP_RESOLVE_NETWORK) != 0,
+        .label_addresses = (options->resolution & WP_RESOLVE_NETWORK) != 0,
     };
-    *block = NULL;
     if (edt->tree != NULL) {
         keep_children(&b, edt->tree);
     }
-    const size_t size = sizeof(wp_block) + node_scratch.used + round_up(heap_scratch.used);
-    wp_block *made = b.failed || size > UINT32_MAX / 2 ? NULL : malloc(size);
+    if (b.failed || !pad(&heap_scratch)) {
+        return wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    *head = (wp_block){
+        .magic = WP_BLOCK_MAGIC,
+        .size = (uint32_t)(sizeof *head + node_scratch.used + heap_scratch.used),
+        .node_count = (uint32_t)(node_scratch.used / sizeof(wp_node)),
+        .heap_size = (uint32_t)heap_scratch.used,
+        .resolution = options->resolution,
+        .frame = *frame,
+    };
+    return WP_OK;
+}
+
+static void
+trim_all(void)
+{
+    trim(&node_scratch);
+    trim(&heap_scratch);
+}
+
+static wp_block *
+assemble(const wp_block *head)
+{
+    wp_block *made = malloc(sizeof *head + node_scratch.used + heap_scratch.used);
     if (made != NULL) {
-        *made = (wp_block){
-            .magic = WP_BLOCK_MAGIC,
-            .size = (uint32_t)size,
-            .node_count = (uint32_t)(node_scratch.used / sizeof(wp_node)),
-            .heap_size = (uint32_t)round_up(heap_scratch.used),
-            .resolution = resolution,
-            .frame = *frame,
-        };
+        *made = *head;
         uint8_t *place = (uint8_t *)(made + 1);
         if (node_scratch.used > 0) {
             memcpy(place, node_scratch.data, node_scratch.used);
         }
-        place += node_scratch.used;
         if (heap_scratch.used > 0) {
-            memcpy(place, heap_scratch.data, heap_scratch.used);
+            memcpy(place + node_scratch.used, heap_scratch.data, heap_scratch.used);
         }
-        memset(place + heap_scratch.used, 0, made->heap_size - heap_scratch.used);
-        *block = made;
     }
-    trim(&node_scratch);
-    trim(&heap_scratch);
-    return made == NULL ? wp_fail(error, WP_EMEMORY, "out of memory") : WP_OK;
+    return made;
+}
+
+wp_status
+wp_block_copy_locked(const void *edt, const wp_frame *frame, const wp_tree_options *options, wp_block **block,
+                     wp_error *error)
+{
+    wp_block head;
+    wp_status status = build_tree(edt, frame, options, &head, error);
+    *block = status == WP_OK ? assemble(&head) : NULL;
+    if (status == WP_OK && *block == NULL) {
+        status = wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    trim_all();
+    return status;
 }
 
 /* ---- the rest ---- */
 
-/* Offsets are from the start of the rest while it is being built in heap_scratch; finish() makes them absolute. */
+/* It is built in heap_scratch, behind what is there already; `base` is what makes an offset there one in the block. */
 static bool
 put_text(const char *text, uint32_t base, uint32_t *at)
 {
@@ -384,30 +414,28 @@ put_follows(const GArray *found, uint32_t base, uint32_t table)
     return true;
 }
 
-/* "eth:ethertype:ip:udp": the Frame layer has it, and knows better after a frame on which a dissector threw. */
-static const char *
-frame_protocols(const wp_block *block)
+/* "eth:ethertype:ip:udp": the Frame layer has it, and knows better after a frame on which a dissector threw.
+ * Where that stands in the block; 0: nowhere. */
+static uint32_t
+frame_protocols(const wp_node *nodes, uint32_t count)
 {
     static int id = -1;   /* with the lock held */
     if (id < 0) {
         id = proto_registrar_get_id_byname("frame.protocols");
     }
-    for (uint32_t i = 0; i < block->node_count; i++) {
-        if (wp_block_nodes(block)[i].field == (uint32_t)id) {
-            wp_field field;
-            wp_block_field(block, i, &field);
-            return (const char *)field.value.bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        if (nodes[i].field == (uint32_t)id) {
+            return (uint32_t)(sizeof(wp_block) + count * sizeof *nodes) + nodes[i].at;
         }
     }
-    return NULL;
+    return 0;
 }
 
 static bool
-put_protocols(const epan_dissect_t *edt, const wp_block *block, uint32_t base, uint32_t *at)
+put_protocols(const epan_dissect_t *edt, uint32_t base, uint32_t *at)
 {
-    const char *known = frame_protocols(block);
-    if (known != NULL) {
-        return put_text(known, base, at);
+    if (*at != 0) {
+        return true;
     }
     GString *stack = g_string_new(NULL);
     wmem_list_frame_t *layer = edt->pi.layers == NULL ? NULL : wmem_list_head(edt->pi.layers);
@@ -432,8 +460,10 @@ reserve_table(uint32_t base, uint32_t count, size_t size, uint32_t *at, uint32_t
 }
 
 static bool
-build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, const wp_block *block, uint32_t base)
+build_rest(epan_dissect_t *edt, const wp_frame *frame, const wp_rest_facts *facts, uint32_t protocols,
+           uint32_t base)
 {
+    const size_t start = heap_scratch.used;
     column_info *columns = facts->columns ? edt->pi.cinfo : NULL;
     GArray *experts = facts->experts, *follows = facts->follows;
     uint32_t sources_at, columns_at, experts_at, follows_at;
@@ -444,6 +474,7 @@ build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, const wp_block *bloc
         .column_count = columns == NULL ? 0 : (uint32_t)columns->num_cols,
         .expert_count = experts->len,
         .follow_count = follows->len,
+        .protocols = protocols,
     };
     if (reserve(&heap_scratch, sizeof rest) == NULL
         || !reserve_table(base, rest.source_count, sizeof(wp_block_source), &rest.sources, &sources_at)
@@ -455,43 +486,78 @@ build_rest(epan_dissect_t *edt, const wp_rest_facts *facts, const wp_block *bloc
     if (columns != NULL) {
         epan_dissect_fill_in_columns(edt, FALSE, TRUE);
     }
-    if (!put_sources(edt, &block->frame, base, sources_at, rest.source_count)
+    if (!put_sources(edt, frame, base, sources_at, rest.source_count)
         || (columns != NULL && !put_columns(columns, base, columns_at, rest.column_count))
         || !put_experts(experts, base, experts_at) || !put_follows(follows, base, follows_at)
         || !put_text(facts->comment, base, &rest.comment)
         || !put_text(facts->interface_name, base, &rest.interface_name)
-        || !put_protocols(edt, block, base, &rest.protocols)) {
+        || !put_protocols(edt, base, &rest.protocols)) {
         return false;
     }
-    memcpy(heap_scratch.data, &rest, sizeof rest);
-    return true;
+    memcpy(heap_scratch.data + start, &rest, sizeof rest);
+    return pad(&heap_scratch);
 }
 
-wp_status
-wp_block_finish_locked(void *edt, const wp_rest_facts *facts, wp_block **block, wp_error *error)
+static bool
+try_rest(epan_dissect_t *edt, const wp_frame *frame, const wp_rest_facts *facts, uint32_t protocols, uint32_t base)
 {
-    const uint32_t base = (*block)->size;
     volatile bool ok = false;
     TRY   /* a tvb or a column can throw on a damaged frame */
     {
-        ok = build_rest(edt, facts, *block, base);
+        ok = build_rest(edt, frame, facts, protocols, base);
     }
     CATCH_ALL
     {
         ok = false;
     }
     ENDTRY;
-    const size_t size = (size_t)base + round_up(heap_scratch.used);
+    return ok;
+}
+
+wp_status
+wp_block_finish_locked(void *edt, const wp_rest_facts *facts, wp_block **block, wp_error *error)
+{
+    const uint32_t base = (*block)->size;
+    const uint32_t protocols = frame_protocols(wp_block_nodes(*block), (*block)->node_count);
+    const bool ok = try_rest(edt, &(*block)->frame, facts, protocols, base);
+    const size_t size = (size_t)base + heap_scratch.used;
     wp_block *moved = ok && size <= UINT32_MAX / 2 ? realloc(*block, size) : NULL;
     if (moved != NULL) {
         memcpy((uint8_t *)moved + base, heap_scratch.data, heap_scratch.used);
-        memset((uint8_t *)moved + base + heap_scratch.used, 0, size - base - heap_scratch.used);
         moved->rest = base;
         moved->size = (uint32_t)size;
         *block = moved;
     }
     trim(&heap_scratch);
     return moved == NULL ? wp_fail(error, WP_EMEMORY, "out of memory") : WP_OK;
+}
+
+wp_status
+wp_block_lend_locked(void *edt, const wp_frame *frame, const wp_tree_options *options, const wp_rest_facts *facts,
+                     wp_lent_block *lent, wp_error *error)
+{
+    wp_block *head = &lent->head;
+    wp_status status = build_tree(edt, frame, options, head, error);
+    if (status != WP_OK) {
+        return status;
+    }
+    const wp_node *nodes = (const void *)node_scratch.data;
+    const uint32_t protocols = frame_protocols(nodes, head->node_count);
+    if (!try_rest(edt, frame, facts, protocols, head->size - head->heap_size)) {
+        return wp_fail(error, WP_EMEMORY, "out of memory");
+    }
+    head->rest = head->size;
+    head->size += (uint32_t)(heap_scratch.used - head->heap_size);
+    lent->nodes = nodes;
+    lent->heap = heap_scratch.data;
+    lent->heap_size = (uint32_t)heap_scratch.used;
+    return WP_OK;
+}
+
+void
+wp_block_return_locked(void)
+{
+    trim_all();
 }
 
 /* ---- a block from outside ---- */

@@ -147,10 +147,17 @@ wp_block_field(const wp_block *block, uint32_t i, wp_field *field)
     }
 }
 
-/* Copies a live tree (an epan_dissect_t that has run) into a new block, without its rest. `wanted` (may be NULL) is a
- * bit set of field ids: then only those, and no nesting. Lock held. *block is malloc'ed. */
-wp_status wp_block_copy_locked(const void *edt, const wp_frame *frame, wp_resolution resolution,
-                               const uint8_t *wanted, uint32_t wanted_ids, wp_block **block, wp_error *error);
+/* What to copy of a tree. */
+typedef struct {
+    wp_resolution resolution;
+    const uint8_t *wanted;        /* borrowed: bit set of field ids; then only those, and no nesting. NULL: all */
+    uint32_t wanted_ids;
+} wp_tree_options;
+
+/* Copies a live tree (an epan_dissect_t that has run) into a new block, without its rest. Lock held. *block is
+ * malloc'ed. */
+wp_status wp_block_copy_locked(const void *edt, const wp_frame *frame, const wp_tree_options *options,
+                               wp_block **block, wp_error *error);
 
 /* What the rest is made of, beside what is in the epan_dissect_t. */
 typedef struct {
@@ -163,6 +170,20 @@ typedef struct {
 
 /* Appends the rest to the block, which may move. Lock held; the tree must still be alive. */
 wp_status wp_block_finish_locked(void *edt, const wp_rest_facts *facts, wp_block **block, wp_error *error);
+
+/* A finished block in its parts: head, nodes, and the heap with the rest behind it. One after the other they are the
+ * block, without the copies that it takes to put them in one place. */
+typedef struct {
+    wp_block head;
+    const wp_node *nodes;         /* borrowed, as is the heap: valid until they are returned */
+    const uint8_t *heap;
+    uint32_t heap_size;           /* of the heap and the rest */
+} wp_lent_block;
+
+/* Copies a live tree and its rest. Lock held, until wp_block_return_locked, which is due after a failure as well. */
+wp_status wp_block_lend_locked(void *edt, const wp_frame *frame, const wp_tree_options *options,
+                               const wp_rest_facts *facts, wp_lent_block *lent, wp_error *error);
+void wp_block_return_locked(void);
 
 /* Is a block from outside whole and consistent? Every offset is checked; the fields' ids are the caller's to check. */
 bool wp_block_check(const wp_block *block, size_t size);

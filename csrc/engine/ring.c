@@ -4,7 +4,8 @@
  * progress looks for the other's word after a fence. So no wake is lost, and none is sent that nobody waits for.
  *
  * A reader that is faster than the writer would sleep after every message, and each sleep costs both sides a system
- * call. So it first naps for a while without asking to be woken, and then finds a heap of messages. */
+ * call. So it first naps for a while without asking to be woken, and then finds a heap of messages. The naps begin short,
+ * so that the first message does not wait for long. */
 #include "ring.h"
 
 #include <errno.h>
@@ -17,7 +18,8 @@
 
 enum {
     PAGE = 4096,
-    NAP_NS = 500000,            /* half a millisecond: some twenty packets */
+    NAP_NS = 100000,            /* the first; each further one is twice as long, while they are worth it */
+    LONGEST_NAP_NS = 4000000,   /* some hundred packets: a quarter of the ring */
     WAIT_MS = 50,
     LONGEST = 1 << 30,          /* of a message: half of the longest block */
     HEAD = 2 * sizeof(uint32_t),
@@ -46,7 +48,7 @@ wp_ring_create(void)
 wp_status
 wp_ring_open(wp_ring *ring, int memory, int readable, int writable, int peer, wp_error *error)
 {
-    *ring = (wp_ring){.readable = readable, .writable = writable, .peer = peer};
+    *ring = (wp_ring){.readable = readable, .writable = writable, .peer = peer, .naps = true, .nap_ns = NAP_NS};
     void *mapped = mmap(NULL, PAGE + WP_RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
     if (mapped == MAP_FAILED) {
         return wp_fail(error, WP_EMEMORY, "out of memory");
@@ -163,14 +165,28 @@ put(wp_ring *ring, const void *bytes, size_t size)
 }
 
 wp_status
-wp_ring_write(wp_ring *ring, uint32_t kind, const void *bytes, uint32_t size)
+wp_ring_write_parts(wp_ring *ring, uint32_t kind, const wp_part *parts, size_t count)
 {
-    const uint32_t head[2] = {kind, size};
-    if (put(ring, head, sizeof head) != WP_OK || put(ring, bytes, size) != WP_OK) {
+    uint32_t head[2] = {kind, 0};
+    for (size_t i = 0; i < count; i++) {
+        head[1] += parts[i].size;
+    }
+    wp_status status = put(ring, head, sizeof head);
+    for (size_t i = 0; i < count && status == WP_OK; i++) {
+        status = put(ring, parts[i].bytes, parts[i].size);
+    }
+    if (status != WP_OK) {
         return WP_END;
     }
     publish(ring);
     return wp_ring_stopped(ring) ? WP_END : WP_OK;
+}
+
+wp_status
+wp_ring_write(wp_ring *ring, uint32_t kind, const void *bytes, uint32_t size)
+{
+    const wp_part part = {bytes, size};
+    return wp_ring_write_parts(ring, kind, &part, 1);
 }
 
 bool
@@ -267,10 +283,12 @@ void
 wp_ring_wait(wp_ring *ring)
 {
     struct pollfd ends[2] = {{.fd = ring->peer}, {.fd = ring->readable, .events = POLLIN}};
-    if (ring->idle_turns++ == 0) {
-        const struct timespec nap = {0, NAP_NS};
+    if (ring->naps && ring->idle_turns++ == 0) {
+        const struct timespec nap = {0, ring->nap_ns};
         ppoll(ends, 1, &nap, NULL);
+        ring->nap_ns = ring->nap_ns < LONGEST_NAP_NS ? 2 * ring->nap_ns : ring->nap_ns;
     } else {
+        ring->nap_ns = NAP_NS;   /* a nap was too short to be worth it */
         atomic_store(&ring->shared->reader_waits, 1);
         atomic_thread_fence(memory_order_seq_cst);
         poll(ends, 2, is_empty(ring) ? WAIT_MS : 0);

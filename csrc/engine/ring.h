@@ -32,6 +32,8 @@ typedef struct {
     bool peer_gone;
     uint64_t position;        /* head or tail: one's own is never read back from the memory */
     unsigned idle_turns;      /* waits since the last message */
+    bool naps;                /* the reader: it need not be woken for every message. False where it waits for just one */
+    long nap_ns;
     uint8_t *message;         /* owned; one that has come in part */
     uint32_t kind, size, have;
     bool started;             /* its head is known */
@@ -47,7 +49,13 @@ void wp_ring_close(wp_ring *ring);
 /* The writer's: from the beginning, after its parent has filled the first page with zeros. */
 void wp_ring_restart(wp_ring *ring);
 
-/* The writer's. Waits for room. WP_END where the reader is gone or wants no more. */
+typedef struct {
+    const void *bytes;
+    uint32_t size;
+} wp_part;
+
+/* The writer's: one message of so many parts. Waits for room. WP_END where the reader is gone or wants no more. */
+wp_status wp_ring_write_parts(wp_ring *ring, uint32_t kind, const wp_part *parts, size_t count);
 wp_status wp_ring_write(wp_ring *ring, uint32_t kind, const void *bytes, uint32_t size);
 
 /* The reader's, without waiting: WP_OK with a malloc'ed message; WP_AGAIN where none is complete; WP_END where none

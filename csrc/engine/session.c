@@ -937,16 +937,18 @@ wp_session_is_eager(const wp_session *session)
     return (session->resolution & WP_RESOLVE_NETWORK) != 0 || reset_is_due(session);
 }
 
-wp_status
-wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error)
+static wp_tree_options
+tree_options(const wp_session *session)
 {
-    const wp_session *session = slot->session;
-    return wp_block_copy_locked(slot->edt, &slot->facts, session->resolution, session->wanted, session->wanted_ids,
-                                block, error);
+    return (wp_tree_options){
+        .resolution = session->resolution,
+        .wanted = session->wanted,
+        .wanted_ids = session->wanted_ids,
+    };
 }
 
-wp_status
-wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
+static wp_rest_facts
+rest_facts(wp_slot *slot)
 {
     const wp_session *session = slot->session;
     const wp_frame *frame = &slot->facts;
@@ -962,8 +964,33 @@ wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
         .follows = slot->follows,
     };
     wsc_record_lend_block(&slot->record, NULL);
+    return facts;
+}
+
+wp_status
+wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error)
+{
+    const wp_tree_options options = tree_options(slot->session);
+    return wp_block_copy_locked(slot->edt, &slot->facts, &options, block, error);
+}
+
+wp_status
+wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
+{
+    const wp_rest_facts facts = rest_facts(slot);
     const guint streams = slot->follows->len;
     wp_status status = wp_block_finish_locked(slot->edt, &facts, block, error);
     wp_follow_cut(slot->follows, streams);   /* it may be asked for again, where there was no memory */
+    return status;
+}
+
+wp_status
+wp_slot_lend_locked(wp_slot *slot, wp_lent_block *lent, wp_error *error)
+{
+    const wp_tree_options options = tree_options(slot->session);
+    const wp_rest_facts facts = rest_facts(slot);
+    const guint streams = slot->follows->len;
+    wp_status status = wp_block_lend_locked(slot->edt, &slot->facts, &options, &facts, lent, error);
+    wp_follow_cut(slot->follows, streams);
     return status;
 }

@@ -93,5 +93,7 @@ bool wp_session_is_eager(const wp_session *session);
 
 wp_status wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error);
 wp_status wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error);
+/* Both at once, see wp_block_lend_locked. */
+wp_status wp_slot_lend_locked(wp_slot *slot, wp_lent_block *lent, wp_error *error);
 
 #endif

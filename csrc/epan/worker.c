@@ -107,10 +107,9 @@ typedef struct {
 } service;
 
 static wp_status
-describe_fields(service *s, const wp_block *block, wp_error *error)
+describe_fields(service *s, const wp_node *nodes, uint32_t count, wp_error *error)
 {
-    const wp_node *nodes = wp_block_nodes(block);
-    for (uint32_t i = 0; i < block->node_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const uint32_t id = nodes[i].field;
         if (s->sent[id / 8] & 1u << id % 8) {
             continue;
@@ -140,43 +139,59 @@ reason_of(const service *s, uint32_t frame)
     return s->reasons[i];
 }
 
-/* A finished block of the frame in slot 0, malloc'ed. */
+/* The frame in slot 0 was not dissected: its block has a line with the reason, and its bytes. */
 static wp_status
-make_block(service *s, wp_block **block, wp_error *error)
+send_bare(service *s, wp_slot *slot, wp_error *error)
 {
-    wp_slot *slot = wp_session_slot(s->session, 0);
     const wp_frame *frame = wp_slot_frame(slot);
-    wp_status status = WP_OK;
-    *block = NULL;
     wp_epan_lock();
-    if (frame->left_out) {
-        const int64_t text = wp_registry_text_only_locked();
-        *block = text < 0 ? NULL
-                          : wp_block_bare(frame, wp_slot_bytes(slot), reason_of(s, frame->number), (uint32_t)text);
-        status = *block == NULL ? wp_fail(error, WP_EMEMORY, "out of memory") : WP_OK;
-    } else {
-        status = wp_slot_copy_locked(slot, block, error);
-        if (status == WP_OK) {
-            status = wp_slot_finish_locked(slot, block, error);
-        }
-    }
+    const int64_t text = wp_registry_text_only_locked();
     wp_epan_unlock();
-    return status;
-}
-
-static wp_status
-send_packet(service *s, wp_error *error)
-{
-    wp_block *block = NULL;
-    wp_status status = make_block(s, &block, error);
-    atomic_store(&ring.shared->watch.since, 0);   /* waiting for room is not the dissector's fault */
-    if (status == WP_OK) {
-        status = describe_fields(s, block, error);
+    wp_block *block = text < 0 ? NULL
+                               : wp_block_bare(frame, wp_slot_bytes(slot), reason_of(s, frame->number), (uint32_t)text);
+    if (block == NULL) {
+        return wp_fail(error, WP_EMEMORY, "out of memory");
     }
+    wp_status status = describe_fields(s, wp_block_nodes(block), block->node_count, error);
     if (status == WP_OK) {
         status = wp_ring_write(&ring, WORKER_PACKET, block, block->size);
     }
     free(block);
+    return status;
+}
+
+static wp_status
+send_dissected_locked(service *s, wp_slot *slot, wp_error *error)
+{
+    wp_lent_block lent;
+    wp_status status = wp_slot_lend_locked(slot, &lent, error);
+    atomic_store(&ring.shared->watch.since, 0);   /* waiting for room is not the dissector's fault */
+    if (status == WP_OK) {
+        status = describe_fields(s, lent.nodes, lent.head.node_count, error);
+    }
+    if (status == WP_OK) {
+        const wp_part parts[] = {
+            {&lent.head, sizeof lent.head},
+            {lent.nodes, lent.head.node_count * (uint32_t)sizeof *lent.nodes},
+            {lent.heap, lent.heap_size},
+        };
+        status = wp_ring_write_parts(&ring, WORKER_PACKET, parts, sizeof parts / sizeof *parts);
+    }
+    wp_block_return_locked();
+    return status;
+}
+
+/* The frame in slot 0. Nobody else in a worker needs the lock that is held while the ring is full. */
+static wp_status
+send_packet(service *s, wp_error *error)
+{
+    wp_slot *slot = wp_session_slot(s->session, 0);
+    if (wp_slot_frame(slot)->left_out) {
+        return send_bare(s, slot, error);
+    }
+    wp_epan_lock();
+    wp_status status = send_dissected_locked(s, slot, error);
+    wp_epan_unlock();
     return status;
 }
 

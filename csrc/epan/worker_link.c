@@ -50,6 +50,7 @@ attach(worker_link *link, PyObject *worker)
         PyErr_NoMemory();
         return -1;
     }
+    link->ring.naps = link->hand < 0;
     link->same_ids = true;
     link->owner = getpid();
     return 0;
