@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import oracle
 import pytest
 from conftest import DATA, SHARED, needs_tshark, run_python
+from settings_checks import assert_as_tshark, capture, defaults, trees
 
 from wishpy import Dissector, FileError, FilterError, PreferenceError
 
@@ -90,38 +90,6 @@ OPTION_SETS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("+tcpdump/various_gre.pcap", {"disable": ["gre"]}, ["--disable-protocol", "gre"]),
     ("+ndpi/gtp_c.pcap", {"decode_as": {"udp.port==2123": "dns"}}, ["-d", "udp.port==2123,dns"]),
 ]
-
-def capture(name: str) -> str:
-    if not name.startswith("+"):
-        return str(DATA / name)
-    path = SHARED / name[1:]
-    if not path.exists():
-        pytest.skip(f"{name[1:]} is one of the shared captures, which are not here")
-    return str(path)
-
-
-def trees(path: str, **keywords: Any) -> list[Any]:
-    """For each packet what tshark -T json prints, and the lines of its tree (names are resolved in those alone)."""
-    with Dissector(path, **keywords) as packets:
-        return [
-            (oracle.expected_pairs(packet.tree), [node[:9] for node, _ in oracle.expected_pdml(packet.layers)])
-            for packet in packets
-        ]
-
-
-def assert_as_tshark(path: str, words: list[str], mine: list[Any], lines: bool) -> None:
-    assert list(oracle.json_frames(path, *words)) == [pairs for pairs, _ in mine]
-    if lines:
-        assert [[node[:9] for node in frame.nodes] for frame in oracle.pdml_frames(path, *words)] == [
-            nodes for _, nodes in mine
-        ]
-
-
-def defaults(path: str, known: dict[str, list[Any]] = {}) -> list[Any]:  # noqa: B006  (a cache)
-    if path not in known:
-        known[path] = trees(path)
-    return known[path]
-
 
 def label(value: Any) -> str | None:
     return re.sub(r"[^\w.=-]+", "_", str(list(value.values())[0]))[:40] if isinstance(value, dict) else None

@@ -34,6 +34,17 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"type": names, "message": message, "facts": facts}
 
 
+def files_read_later(keywords: dict[str, Any]) -> list[str]:
+    """The files that settings name and Wireshark opens when it first needs them: keys."""
+    files = [keywords.get("tls_keylog")]
+    if preferences := keywords.get("preferences"):
+        from wishpy import registry
+
+        kinds = {info.name.lower(): info.type for info in registry.preferences()}
+        files += [value for name, value in preferences.items() if kinds.get(name.lower()) == "Filename"]
+    return [name for name in files if name and os.path.exists(name)]
+
+
 class LogHandler(logging.Handler):
     """Log lines go to the parent: with the reply until the capture is open, and then between the packets."""
 
@@ -70,6 +81,8 @@ class Worker:
                 return
             self.work(marshal.loads(message), descriptors)
             os.ftruncate(2, 0)
+            if _epan._worker_is_spent():
+                return
             send(self.socket, b'{"idle": true}')
 
     def work(self, job: dict[str, Any], descriptors: list[int]) -> None:
@@ -111,11 +124,13 @@ class Worker:
                 os.close(descriptor)
         os.chdir(job["folder"])
         dissector = _epan.Dissector(job["source"], isolated=False, **job["keywords"])
+        files = files_read_later(job["keywords"])
         _epan._worker_drop_reading()
-        keys = job["keywords"].get("tls_keylog")
-        if keys is not None and not os.access(keys, os.R_OK):
-            dissector.close()
-            raise PermissionError(errno.EACCES, f"the worker's user may not read the file of keys, {keys!r}")
+        for keys in files:
+            if not os.access(keys, os.R_OK):
+                dissector.close()
+                what = "the worker's user may not read this file of keys; worker_user=None lets it stay who you are"
+                raise PermissionError(errno.EACCES, f"{what}: {keys!r}")
         if job["memory_limit"]:
             try:
                 _epan._worker_memory(job["memory_limit"])

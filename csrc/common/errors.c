@@ -9,6 +9,7 @@ static const char *const class_names[WP_STATUS_COUNT] = {   /* attributes of wis
     [WP_EPREFERENCE] = "PreferenceError",
     [WP_ECAPTURE] = "CaptureError",
     [WP_EBUSY] = "SessionError",
+    [WP_EKEYS] = "SessionError",
     [WP_ECRASH] = "DissectorCrash",
     [WP_ELIBRARY] = "Error",
 };

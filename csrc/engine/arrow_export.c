@@ -284,6 +284,7 @@ errno_of(stream *s, wp_status status)
     case WP_EFILE:
         return s->error.error_number != 0 ? s->error.error_number : EIO;
     case WP_EBUSY:
+    case WP_EKEYS:
         return EBUSY;
     case WP_AGAIN:
         return EINTR;

@@ -813,6 +813,7 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
         return status;
     }
     wsc_forget_names();
+    wp_settings_forget_keys_locked();
     wp_heuristic_order_restore_locked();
     session->epan = epan_new(&session->provider, &provider_functions);
     if (session->two_pass) {

@@ -2,6 +2,7 @@
  * How one preference, one rule or one protocol is set is in settings_*.c. */
 #include "settings_parts.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
 struct wp_settings {
@@ -29,6 +30,42 @@ apply_one(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *er
     return WP_OK;
 }
 
+/* ---- keys that stay ---- */
+
+/* What Wireshark reads from these files stays in it for as long as the process lives, whatever they are set to later: its
+ * packet-kerberos.c and packet-ssh.c have no way to forget. So only a process that ends with its session takes them. */
+static const char *const lasting[] = {"kerberos.file", "ssh.keylog_file"};
+
+static bool may_last, spent;   /* guarded by the epan lock */
+
+void
+wp_settings_let_last_locked(void)
+{
+    may_last = true;
+}
+
+bool
+wp_settings_did_last_locked(void)
+{
+    return spent;
+}
+
+static wp_status
+check_lasting(wp_error *error)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(lasting); i++) {
+        if (!wp_preference_has_text(lasting[i])) {
+            continue;
+        }
+        if (!may_last) {
+            return wp_fail(error, WP_EKEYS, "Wireshark keeps the keys of %s for as long as its process lives, so they "
+                           "need a worker: a Dissector without isolated=False", lasting[i]);
+        }
+        spent = true;
+    }
+    return WP_OK;
+}
+
 wp_status
 wp_settings_apply_locked(const wp_setting *list, size_t count, wp_settings **out, size_t *failed, wp_wrong *wrong,
                          wp_error *error)
@@ -49,6 +86,9 @@ wp_settings_apply_locked(const wp_setting *list, size_t count, wp_settings **out
         status = apply_one(&list[i], settings->undone_by, wrong, error);
     }
     prefs_apply_all();
+    if (status == WP_OK) {
+        status = check_lasting(error);
+    }
     if (status != WP_OK) {
         wp_settings_undo_locked(settings);
         return status;

@@ -3,6 +3,7 @@
 #ifndef WISHPY_SETTINGS_H
 #define WISHPY_SETTINGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "status.h"
@@ -39,6 +40,14 @@ typedef enum {
  * WP_EPREFERENCE for preferences, else WP_EVALUE. *undo is NULL where there was nothing to do. */
 wp_status wp_settings_apply_locked(const wp_setting *settings, size_t count, wp_settings **undo, size_t *failed,
                                    wp_wrong *wrong, wp_error *error);
+
+/* Keys that would outlive their session are refused with WP_EKEYS until the first of these is called, by a process that
+ * has the one purpose; the second tells whether there were such keys. */
+void wp_settings_let_last_locked(void);
+bool wp_settings_did_last_locked(void);
+
+/* Keys that a session left behind go. */
+void wp_settings_forget_keys_locked(void);
 
 /* Puts everything back, in reverse, and frees `settings`. NULL is fine. */
 void wp_settings_undo_locked(wp_settings *settings);

@@ -21,6 +21,9 @@ void wp_undo_later(GArray *list, const wp_undo *undo);   /* takes over name and 
 /* What a table of dissectors does for this number now is put back later. */
 void wp_remember_entry(const char *table, uint32_t number, GArray *list);
 
+/* Is this preference, a text, set to anything? */
+bool wp_preference_has_text(const char *name);
+
 wp_status wp_set_preference(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
 wp_status wp_set_table(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
 wp_status wp_set_decode_as(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);

@@ -40,6 +40,14 @@ find(const char *name, found *it)
     return false;
 }
 
+bool
+wp_preference_has_text(const char *name)
+{
+    found it;
+    const char *text = find(name, &it) && it.kind == WSC_PREF_TEXT ? prefs_get_string_value(it.pref, pref_current) : NULL;
+    return text != NULL && *text != '\0';
+}
+
 /* ---- putting it back ---- */
 
 static void
@@ -304,6 +312,18 @@ look_at_table(void *uat_, void *search_)
     table_search *search = search_;
     if (strcmp(uat->name, search->name) == 0 || strcmp(uat->filename, search->name) == 0) {
         search->table = uat;
+    }
+}
+
+/* The static keys of a WireGuard key log or of a capture's secrets stay until this table's records are read again, see
+ * wg_key_uat_apply() in packet-wireguard.c. */
+void
+wp_settings_forget_keys_locked(void)
+{
+    table_search search = {.name = "wg_keys"};
+    uat_foreach_table(look_at_table, &search);
+    if (search.table != NULL && search.table->post_update_cb != NULL) {
+        search.table->post_update_cb();
     }
 }
 

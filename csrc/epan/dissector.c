@@ -28,6 +28,7 @@ struct Dissector {
     bool two_pass;
     bool closed;                    /* by close(): then next() raises ValueError, not StopIteration */
     bool forked;                    /* the session stayed in the parent */
+    bool keys_stay;                 /* it could not be opened here for that reason, see WP_EKEYS */
 };
 
 static Dissector *open_dissector;   /* borrowed: whose session has the place; for fork alone. With the GIL */
@@ -813,6 +814,7 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_so
     Py_END_ALLOW_THREADS
     if (status != WP_OK) {
         raise_open_error(state, given, &settings, status, &error, given->source);
+        self->keys_stay = status == WP_EKEYS;
     }
     if (self->session != NULL) {
         open_dissector = self;
@@ -984,9 +986,10 @@ Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     Dissector *self = (Dissector *)type->tp_alloc(type, 0);
     int status = self == NULL ? -1 : take_place ? open_here(self, args, rest) : 0;
     if (status < 0 && self != NULL && isolation_may_move(&where, state_of_type(type))) {
-        PyErr_Clear();   /* the place was taken meanwhile, by another thread */
+        PyErr_Clear();   /* the place was taken meanwhile, by another thread; or there are keys that would stay */
+        status = self->keys_stay ? PyDict_SetItemString(where.bounds, "worker_user", Py_None) : 0;
         Py_DECREF(self);
-        self = (Dissector *)type->tp_alloc(type, 0);
+        self = status < 0 ? NULL : (Dissector *)type->tp_alloc(type, 0);
         status = self == NULL ? -1 : open_in_worker(self, args, rest, &where);
     } else if (status == 0 && !take_place) {
         status = open_in_worker(self, args, rest, &where);

@@ -11,6 +11,7 @@
 #include "../engine/library.h"
 #include "../engine/registry.h"
 #include "../engine/ring.h"
+#include "../engine/settings.h"
 #include "../engine/worker_guard.h"
 
 static wp_ring ring;
@@ -34,6 +35,9 @@ worker_start(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "iiiii:_worker_start", &socket, &parent, &memory, &readable, &writable)) {
         return NULL;
     }
+    epan_lock();
+    wp_settings_let_last_locked();
+    wp_epan_unlock();
     wp_status status = wp_guard_start(socket, (pid_t)parent, &error);
     if (status == WP_OK) {
         status = wp_ring_open(&ring, memory, readable, writable, socket, &error);
@@ -50,6 +54,16 @@ worker_become(PyObject *module, PyObject *args)
         return NULL;
     }
     return none_or_raise(module, wp_guard_become(user, group, &error), &error);
+}
+
+/* Does it keep keys that another job must not have? */
+static PyObject *
+worker_is_spent(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    epan_lock();
+    const bool spent = wp_settings_did_last_locked();
+    wp_epan_unlock();
+    return PyBool_FromLong(spent);
 }
 
 static PyObject *
@@ -374,6 +388,7 @@ PyMethodDef worker_methods[] = {
     {"_ring_create", ring_create, METH_NOARGS, NULL},
     {"_worker_start", worker_start, METH_VARARGS, NULL},
     {"_worker_become", worker_become, METH_VARARGS, NULL},
+    {"_worker_is_spent", worker_is_spent, METH_NOARGS, NULL},
     {"_worker_drop_reading", worker_drop_reading, METH_NOARGS, NULL},
     {"_worker_no_network", worker_no_network, METH_NOARGS, NULL},
     {"_worker_memory", worker_memory, METH_O, NULL},
