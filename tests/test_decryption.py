@@ -1,6 +1,6 @@
 """Decryption with keys that the tests have: each against a tshark with the same keys, and nothing without them.
 
-The captures in data/encrypted are made by the scripts beside them.
+The captures in tests/encrypted are made by the scripts beside them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, needs_root, needs_tshark
+from conftest import DATA, TESTS, needs_root, needs_tshark
 from settings_checks import assert_as_tshark, capture, packet_trees, trees
 
 from wishpy import Dissector, Field, FileError, Packet, SessionError
@@ -22,7 +22,7 @@ from wishpy import Dissector, Field, FileError, Packet, SessionError
 sys.path.insert(0, str(DATA))
 from make_data import Blocks, padded, with_secrets
 
-KEYS = DATA / "encrypted"
+KEYS = TESTS / "encrypted"
 
 
 def key(label: str, size: int) -> str:
@@ -69,26 +69,26 @@ SNMP_USER = ("", "reader", "SHA1", "authpassword", "AES", "privpassword")
 NAME = b"\x06secret\x07example\x03com"
 
 CASES: dict[str, Case] = {
-    "tls12": Case("encrypted/tls12.pcapng", *keylog("tls12.keys")[:2], "http.request.uri", b"/index.txt",
+    "tls12": Case("../encrypted/tls12.pcapng", *keylog("tls12.keys")[:2], "http.request.uri", b"/index.txt",
                   "Decrypted TLS", keylog("tls12.keys")[2]),
-    "tls12_rsa": Case("encrypted/tls12_rsa.pcapng", *table("rsa_keys", str(KEYS / "tls12_rsa.pem"), ""),
+    "tls12_rsa": Case("../encrypted/tls12_rsa.pcapng", *table("rsa_keys", str(KEYS / "tls12_rsa.pem"), ""),
                       "http.request.uri", b"/index.txt", "Decrypted TLS"),
     "tls13": Case("tls13_recorded.pcapng", *keylog("tls13.keys", DATA)[:2], "http.request.uri", b"/page?n=1",
                   "Decrypted TLS", keylog("tls13.keys", DATA)[2]),
-    "quic": Case("encrypted/quic.pcapng", *keylog("quic.keys")[:2], "http3.frame_payload", b"the secret of wishpy",
+    "quic": Case("../encrypted/quic.pcapng", *keylog("quic.keys")[:2], "http3.frame_payload", b"the secret of wishpy",
                  "Decrypted QUIC", keylog("quic.keys")[2]),
-    "snmpv3": Case("encrypted/snmpv3.pcapng", *table("snmp_users", *SNMP_USER), "snmp.value.octets",
+    "snmpv3": Case("../encrypted/snmpv3.pcapng", *table("snmp_users", *SNMP_USER), "snmp.value.octets",
                    b"the secret of wishpy", "Decrypted ScopedPDU"),
-    "kerberos": Case("encrypted/kerberos.pcapng", {"kerberos.decrypt": True, "kerberos.file": KEYS / "kerberos.keytab"},
+    "kerberos": Case("../encrypted/kerberos.pcapng", {"kerberos.decrypt": True, "kerberos.file": KEYS / "kerberos.keytab"},
                      ["-o", "kerberos.decrypt:TRUE", "-o", f"kerberos.file:{KEYS / 'kerberos.keytab'}"],
                      "kerberos.patimestamp", b"Z", "Krb5", varies=r"num_tries=\d+"),
-    "ssh": Case("encrypted/ssh.pcapng", *file("ssh.keylog_file", "ssh.keys"), "ssh.userauth_user_name", b"root",
+    "ssh": Case("../encrypted/ssh.pcapng", *file("ssh.keylog_file", "ssh.keys"), "ssh.userauth_user_name", b"root",
                 "Decrypted Packet"),
-    "esp_cbc": Case("encrypted/esp.pcap", *esp(ESP_CBC), "dns.qry.name", NAME, "Decrypted Data"),
-    "esp_both": Case("encrypted/esp.pcap", *esp(ESP_CBC, ESP_GCM), "dns.a", b"\xc0\0\2\7", "Decrypted Data"),
-    "wpa": Case("encrypted/wpa.pcap", *table("80211_keys", "wpa-pwd", "wishpy secret:wishpy"), "dns.a", b"\xc0\0\2\7",
+    "esp_cbc": Case("../encrypted/esp.pcap", *esp(ESP_CBC), "dns.qry.name", NAME, "Decrypted Data"),
+    "esp_both": Case("../encrypted/esp.pcap", *esp(ESP_CBC, ESP_GCM), "dns.a", b"\xc0\0\2\7", "Decrypted Data"),
+    "wpa": Case("../encrypted/wpa.pcap", *table("80211_keys", "wpa-pwd", "wishpy secret:wishpy"), "dns.a", b"\xc0\0\2\7",
                 "Decrypted CCMP data"),
-    "wireguard": Case("encrypted/wireguard.pcap", *file("wg.keylog_file", "wireguard.keys"), "dns.a", b"\xc0\0\2\7",
+    "wireguard": Case("../encrypted/wireguard.pcap", *file("wg.keylog_file", "wireguard.keys"), "dns.a", b"\xc0\0\2\7",
                       "Decrypted"),
     "zigbee": Case("+whad/zigbee_philips_hue_association.pcap",
                    *table("zigbee_pc_keys", "81:42:86:86:5D:C1:C8:B2:C8:CB:C5:2E:5D:65:D1:B8", "Normal", "LL"),
@@ -194,7 +194,7 @@ def wireguard_with_keys() -> bytes:
     file.interface(1)
     keys = (KEYS / "wireguard.keys").read_bytes()
     file.block(10, file.pack("II", WIREGUARD_KEYS, len(keys)) + padded(keys))
-    for packet in read(capture("encrypted/wireguard.pcap")):
+    for packet in read(capture("../encrypted/wireguard.pcap")):
         file.packet(0, packet.time_ns // 1000, packet.data)
     return file.data
 

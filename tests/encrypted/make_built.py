@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM, ChaCha20
 from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(HERE.parent / "data"))
 
 from make_data import CLIENT, SERVER, dns, ethernet, ipv4, pcap, udp  # noqa: E402
 
