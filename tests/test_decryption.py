@@ -9,7 +9,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Case:
     hidden: str  # a field that is there with the key alone
     text: bytes  # in the field's bytes
     source: str  # of whose bytes they are, the start of its name
-    keywords: dict[str, Any] = field(default_factory=dict)
+    keylog: Path | None = None
     varies: str = ""  # what tshark says differently each time
 
 
@@ -47,12 +47,12 @@ def table(name: str, *columns: str) -> tuple[dict[str, Any], list[str]]:
     return {f"uat:{name}": [columns]}, ["-o", f"uat:{name}:" + ",".join(f'"{column}"' for column in columns)]
 
 
-def file(preference: str, name: str, **more: Any) -> tuple[dict[str, Any], list[str]]:
-    return {preference: KEYS / name, **more}, ["-o", f"{preference}:{KEYS / name}"]
+def file(preference: str, name: str) -> tuple[dict[str, Any], list[str]]:
+    return {preference: KEYS / name}, ["-o", f"{preference}:{KEYS / name}"]
 
 
-def keylog(name: str, folder: Path = KEYS) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
-    return {}, ["-o", f"tls.keylog_file:{folder / name}"], {"tls_keylog": folder / name}
+def tls(path: Path) -> tuple[dict[str, Any], list[str]]:
+    return {}, ["-o", f"tls.keylog_file:{path}"]
 
 
 def esp(*records: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
@@ -66,30 +66,33 @@ ESP_CBC = ("IPv4", "192.0.2.1", "*", "0x100", "AES-CBC [RFC3602]", key("esp cbc"
            key("esp sha1", 20))  # fmt: skip
 ESP_GCM = ("IPv4", "*", "*", "0x200", "AES-GCM with 16 octet ICV [RFC4106]", key("esp gcm", 20), "NULL", "")
 SNMP_USER = ("", "reader", "SHA1", "authpassword", "AES", "privpassword")
-NAME = b"\x06secret\x07example\x03com"
+ADDRESS, NAME = bytes([192, 0, 2, 7]), b"\x06secret\x07example\x03com"
+
+TLS12_KEYS, TLS13_KEYS, QUIC_KEYS = KEYS / "tls12.keys", DATA / "tls13.keys", KEYS / "quic.keys"
 
 CASES: dict[str, Case] = {
-    "tls12": Case("../encrypted/tls12.pcapng", *keylog("tls12.keys")[:2], "http.request.uri", b"/index.txt",
-                  "Decrypted TLS", keylog("tls12.keys")[2]),
+    "tls12": Case("../encrypted/tls12.pcapng", *tls(TLS12_KEYS), "http.request.uri", b"/index.txt",
+                  "Decrypted TLS", TLS12_KEYS),
     "tls12_rsa": Case("../encrypted/tls12_rsa.pcapng", *table("rsa_keys", str(KEYS / "tls12_rsa.pem"), ""),
                       "http.request.uri", b"/index.txt", "Decrypted TLS"),
-    "tls13": Case("tls13_recorded.pcapng", *keylog("tls13.keys", DATA)[:2], "http.request.uri", b"/page?n=1",
-                  "Decrypted TLS", keylog("tls13.keys", DATA)[2]),
-    "quic": Case("../encrypted/quic.pcapng", *keylog("quic.keys")[:2], "http3.frame_payload", b"the secret of wishpy",
-                 "Decrypted QUIC", keylog("quic.keys")[2]),
+    "tls13": Case("tls13_recorded.pcapng", *tls(TLS13_KEYS), "http.request.uri", b"/page?n=1",
+                  "Decrypted TLS", TLS13_KEYS),
+    "quic": Case("../encrypted/quic.pcapng", *tls(QUIC_KEYS), "http3.frame_payload", b"the secret of wishpy",
+                 "Decrypted QUIC", QUIC_KEYS),
     "snmpv3": Case("../encrypted/snmpv3.pcapng", *table("snmp_users", *SNMP_USER), "snmp.value.octets",
                    b"the secret of wishpy", "Decrypted ScopedPDU"),
-    "kerberos": Case("../encrypted/kerberos.pcapng", {"kerberos.decrypt": True, "kerberos.file": KEYS / "kerberos.keytab"},
+    "kerberos": Case("../encrypted/kerberos.pcapng",
+                     {"kerberos.decrypt": True, "kerberos.file": KEYS / "kerberos.keytab"},
                      ["-o", "kerberos.decrypt:TRUE", "-o", f"kerberos.file:{KEYS / 'kerberos.keytab'}"],
                      "kerberos.patimestamp", b"Z", "Krb5", varies=r"num_tries=\d+"),
     "ssh": Case("../encrypted/ssh.pcapng", *file("ssh.keylog_file", "ssh.keys"), "ssh.userauth_user_name", b"root",
                 "Decrypted Packet"),
     "esp_cbc": Case("../encrypted/esp.pcap", *esp(ESP_CBC), "dns.qry.name", NAME, "Decrypted Data"),
-    "esp_both": Case("../encrypted/esp.pcap", *esp(ESP_CBC, ESP_GCM), "dns.a", b"\xc0\0\2\7", "Decrypted Data"),
-    "wpa": Case("../encrypted/wpa.pcap", *table("80211_keys", "wpa-pwd", "wishpy secret:wishpy"), "dns.a", b"\xc0\0\2\7",
+    "esp_both": Case("../encrypted/esp.pcap", *esp(ESP_CBC, ESP_GCM), "dns.a", ADDRESS, "Decrypted Data"),
+    "wpa": Case("../encrypted/wpa.pcap", *table("80211_keys", "wpa-pwd", "wishpy secret:wishpy"), "dns.a", ADDRESS,
                 "Decrypted CCMP data"),
-    "wireguard": Case("../encrypted/wireguard.pcap", *file("wg.keylog_file", "wireguard.keys"), "dns.a", b"\xc0\0\2\7",
-                      "Decrypted"),
+    "wireguard": Case("../encrypted/wireguard.pcap", *file("wg.keylog_file", "wireguard.keys"), "dns.a",
+                      ADDRESS, "Decrypted"),
     "zigbee": Case("+whad/zigbee_philips_hue_association.pcap",
                    *table("zigbee_pc_keys", "81:42:86:86:5D:C1:C8:B2:C8:CB:C5:2E:5D:65:D1:B8", "Normal", "LL"),
                    "zbee_aps.cmd.key", bytes.fromhex("02398409245156e31d98a92157a8a66f"), "Decrypted ZigBee"),
@@ -97,7 +100,7 @@ CASES: dict[str, Case] = {
 
 
 def settings(case: Case) -> dict[str, Any]:
-    return {"preferences": case.preferences, **case.keywords}
+    return {"preferences": case.preferences, "tls_keylog": case.keylog}
 
 
 def read(path: str, **keywords: Any) -> list[Packet]:
@@ -145,8 +148,8 @@ def wrong(value: Any, empty: Path) -> Any:
 def test_another_key_after_the_right_one_decrypts_nothing(case: Case, tmp_path: Path) -> None:
     path, empty = capture(case.capture), tmp_path / "empty"
     empty.touch()
-    other = {"preferences": {name: wrong(value, empty) for name, value in case.preferences.items()}}
-    other.update({name: wrong(value, empty) for name, value in case.keywords.items()})
+    other: dict[str, Any] = {"preferences": {name: wrong(value, empty) for name, value in case.preferences.items()}}
+    other["tls_keylog"] = wrong(case.keylog, empty)
     assert other != settings(case)
     assert list(found(read(path, **settings(case)), case.hidden))
     assert not list(found(read(path, **other), case.hidden))
@@ -194,7 +197,7 @@ def wireguard_with_keys() -> bytes:
     file.interface(1)
     keys = (KEYS / "wireguard.keys").read_bytes()
     file.block(10, file.pack("II", WIREGUARD_KEYS, len(keys)) + padded(keys))
-    for packet in read(capture("../encrypted/wireguard.pcap")):
+    for packet in read(capture(CASES["wireguard"].capture)):
         file.packet(0, packet.time_ns // 1000, packet.data)
     return file.data
 
@@ -202,7 +205,7 @@ def wireguard_with_keys() -> bytes:
 def made_with_secrets(name: str) -> bytes:
     if name == "wireguard":
         return wireguard_with_keys()
-    return with_secrets(capture(CASES[name].capture), str(CASES[name].keywords["tls_keylog"]))
+    return with_secrets(capture(CASES[name].capture), str(CASES[name].keylog))
 
 
 @needs_tshark
