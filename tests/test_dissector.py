@@ -544,11 +544,3 @@ assert "libwireshark" not in text and "libpcap" not in text
 assert {"Dissector", "Packet", "Field", "Error"} <= set(dir(wishpy))
 """
     python(code=code).check()
-
-
-def test_versions() -> None:
-    versions = wishpy.versions()
-    assert versions["wishpy"] == wishpy.__version__
-    if oracle.TSHARK:
-        first = os.popen(f"{oracle.TSHARK} --version 2>/dev/null").readline()
-        assert versions["libwireshark"] in first

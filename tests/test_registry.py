@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import subprocess
+import sys
 import time
 
 import oracle
 import pytest
-from conftest import needs_tshark
+from conftest import SANITIZED, needs_tshark
 
 import wishpy
 from wishpy import FieldError
@@ -33,6 +36,41 @@ def test_all_fields_are_listed_fast() -> None:
     start = time.perf_counter()
     assert len(wishpy.fields()) > 200_000
     assert time.perf_counter() - start < 2 * 3   # 2 s on a machine that has nothing else to do
+
+
+def cli(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "wishpy", *words], capture_output=True, text=True)
+
+
+def test_all_fields_on_the_command_line_take_less_than_two_seconds() -> None:
+    """Of processor time, start included: other programs may be running."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = cli("fields")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0
+    assert len(lines) == len(wishpy.fields()) > 200_000
+    assert lines[0].split("\t") == list(wishpy.fields()[0][i] for i in (1, 3, 2, 6))
+    took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert took < (10 if SANITIZED else 2)
+
+
+def test_fields_on_the_command_line() -> None:
+    assert cli("fields", "dns.qry.name").stdout == "dns.qry.name\tFT_STRING\tName\tdns\n"
+    verbose = cli("fields", "-v", "arp.opcode").stdout.splitlines()
+    assert verbose[:3] == ["arp.opcode\tFT_UINT16\tOpcode\tarp", "    base dec", "    1 = request"]
+    names = [json.loads(line)["name"] for line in cli("fields", "--json", "dns.qry.*", "ip.src").stdout.splitlines()]
+    assert names == [field.name for pattern in ("dns.qry.*", "ip.src") for field in wishpy.fields(pattern)]
+    facts = json.loads(cli("fields", "--json", "-v", "arp.opcode").stdout)
+    assert facts["strings"]["2"] == "reply"
+    assert facts["description"] is None and facts["base"] == "dec"
+
+
+@pytest.mark.parametrize(("pattern", "words"), [("dns.qry.nmae", "'dns.qry.name'"), ("no.such.*", "no field's name")])
+def test_a_field_that_is_not_there_is_said(pattern: str, words: str) -> None:
+    done = cli("fields", pattern)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
 
 
 def test_a_pattern() -> None:

@@ -37,7 +37,7 @@ _LAZY: dict[str, str] = {
     "fields": "wishpy.registry",
     "preferences": "wishpy.registry",
     "protocols": "wishpy.registry",
-    "versions": "wishpy._epan",
+    "versions": "wishpy.about",
 }
 
 __all__ = [

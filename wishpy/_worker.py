@@ -123,7 +123,7 @@ class Worker:
                 os.dup2(descriptor, 0)
                 os.close(descriptor)
         os.chdir(job["folder"])
-        dissector = _epan.Dissector(job["source"], isolated=False, **job["keywords"])
+        dissector = _epan.Dissector(job["source"], isolated=False, plugins=job["plugins"], **job["keywords"])
         files = files_read_later(job["keywords"])
         _epan._worker_drop_reading()
         for keys in files:

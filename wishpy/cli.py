@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _make_parser()
     try:
         options = parser.parse_args(arguments)
+        if options.no_plugins:
+            from ._epan import _choose_plugins
+
+            _choose_plugins(False)
         status: int = options.run(options)
         sys.stdout.flush()
         return status
@@ -58,10 +62,10 @@ def _make_parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"wishpy {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_dissect(commands)
-    versions = commands.add_parser("versions", help="the versions of wishpy, libwireshark and Python")
-    versions.set_defaults(run=_run_versions)
     for module in ("cli_capture", "cli_table", "cli_registry"):
         _add_parsers_of(module, commands)
+    for command in commands.choices.values():
+        command.add_argument("--no-plugins", action="store_true", help="load none of Wireshark's plugins")
     return parser
 
 
@@ -76,17 +80,6 @@ def _add_parsers_of(name: str, commands: Any) -> None:
             raise
         return
     module.add_parsers(commands)
-
-
-# ---- versions
-
-
-def _run_versions(options: argparse.Namespace) -> int:
-    from . import versions
-
-    for name, value in versions().items():
-        print(f"{name:<20}{value}")
-    return 0
 
 
 # ---- dissect: its options

@@ -91,7 +91,8 @@ def _worker_environment() -> dict[str, str]:
 
 def _environment() -> tuple[tuple[str, str], ...]:
     """What libwireshark looks at when it starts: a warm worker must have seen the same."""
-    return tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith(("WIRESHARK_", "TZ", "LC_", "LANG"))))
+    looked_at = ("WIRESHARK_", "TZ", "LC_", "LANG", "HOME")
+    return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(looked_at)))
 
 
 class _Process:
@@ -359,6 +360,8 @@ class Engagement:
     process: _Process | None = None
 
     def __init__(self, arguments: tuple[Any, ...], keywords: dict[str, Any], bounds: dict[str, Any]) -> None:
+        from . import _epan
+
         self.descriptors: list[int] = []
         if len(arguments) > 1:
             raise TypeError(f"Dissector() takes at most 1 positional argument ({len(arguments)} given)")
@@ -383,7 +386,8 @@ class Engagement:
             self.descriptors.append(theirs.detach())
         else:
             self.job["source"], self.descriptors = _open_path(self.source)
-        self.kind = (_environment(), self.job["user"], self.job["network"])
+        self.job["plugins"] = _epan._has_plugins()
+        self.kind = (_environment(), self.job["user"], self.job["network"], self.job["plugins"])
 
     def _check_skip(self, options: dict[str, Any]) -> None:
         if options.get("read_filter") is not None:

@@ -14,7 +14,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Union
 
-from ._epan import TableBatch, TablePlan, TableReader, versions
+from . import __version__
+from ._epan import TableBatch, TablePlan, TableReader, _choose_plugins, _library_versions
 from .errors import FileError
 
 if TYPE_CHECKING:
@@ -193,14 +194,16 @@ class Scan(_Frame):
         self._progress = progress
         if options.get("isolated"):
             raise TypeError("a table is read in this process: it has no isolated=True; read it in a worker of your own")
+        self._plugins = options.pop("plugins", None)
         self._options = {name: value for name, value in options.items() if name != "isolated"}
         self._make_plan()
         self._check_names()
         TableReader(self._plan, [], self._options, 1)  # refuses options that do not exist, and opens nothing
 
     def _make_plan(self) -> None:
-        known = versions()
-        metadata = {"file": "\n".join(self._sources), "wishpy": known["wishpy"], "libwireshark": known["libwireshark"]}
+        _choose_plugins(self._plugins)
+        known = _library_versions()
+        metadata = {"file": "\n".join(self._sources), "wishpy": __version__, "libwireshark": known["libwireshark"]}
         self._plan = TablePlan(self._fields, self._occurrence, self._text, self._encode, self._file, metadata)
 
     def _check_names(self) -> None:

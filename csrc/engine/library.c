@@ -98,6 +98,44 @@ wp_library_no_personal_settings(void)
     g_free(folder);
 }
 
+/* ---- plugins ---- */
+
+static atomic_int plugins_chosen = -1;   /* -1: nobody cared yet, and then they are loaded */
+
+wp_status
+wp_library_choose_plugins(bool load, wp_error *error)
+{
+    int before = -1;
+    if (atomic_compare_exchange_strong(&plugins_chosen, &before, load) || before == load) {
+        return WP_OK;
+    }
+    return wp_fail(error, WP_EBUSY,
+                   "plugins=%s: libwireshark works %s plugins in this process already, and it starts only once: say it "
+                   "before anything else is asked of Wireshark, or in a process of its own",
+                   load ? "True" : "False", before ? "with" : "without");
+}
+
+bool
+wp_library_has_plugins(void)
+{
+    return atomic_load(&plugins_chosen) != 0;
+}
+
+/* Lua scripts are loaded whatever epan_init is told, from the folders that these functions know. No function sets them
+ * and root's environment does not count, so the texts, which are libwsutil's own memory, are made empty. */
+static void
+forget_plugin_folders(void)
+{
+    const char *const folders[] = {
+        get_plugins_dir_with_version(), get_plugins_dir(), get_plugins_pers_dir_with_version(), get_plugins_pers_dir(),
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        if (folders[i] != NULL) {
+            *(char *)(uintptr_t)folders[i] = '\0';
+        }
+    }
+}
+
 static void
 start_steps(wp_status *status, wp_error *error)
 {
@@ -121,8 +159,14 @@ start_steps(wp_status *status, wp_error *error)
     timestamp_set_type(TS_RELATIVE);
     timestamp_set_precision(TS_PREC_AUTO);
     timestamp_set_seconds_type(TS_SECONDS_DEFAULT);
-    wtap_init(TRUE);
-    if (!epan_init(NULL, NULL, TRUE)) {
+    int nobody = -1;
+    atomic_compare_exchange_strong(&plugins_chosen, &nobody, 1);   /* from here on it is settled */
+    const bool plugins = wp_library_has_plugins();
+    if (!plugins) {
+        forget_plugin_folders();
+    }
+    wtap_init(plugins);
+    if (!epan_init(NULL, NULL, plugins)) {
         *status = wp_fail(error, WP_ELIBRARY, "libwireshark could not register its dissectors");
         return;
     }
@@ -282,8 +326,9 @@ wp_place_leave_locked(void *owner)
 }
 
 void
-wp_library_built_for(int *major, int *minor)
+wp_library_built_for(int *major, int *minor, int *micro)
 {
     *major = WSC_MAJOR;
     *minor = WSC_MINOR;
+    *micro = WSC_MICRO;
 }

@@ -12,6 +12,23 @@ wp_status wp_library_check(wp_error *error);
 /* Starts libwireshark; once per process, later calls return what the first one did. No lock held. */
 wp_status wp_library_start(wp_error *error);
 
+/* Lua and binary plugins, which libwireshark loads when it starts: says whether it shall. WP_EBUSY where it has started
+ * with the other choice, or the other was asked for before. No lock held. */
+wp_status wp_library_choose_plugins(bool load, wp_error *error);
+/* What was chosen; without a choice they are loaded. */
+bool wp_library_has_plugins(void);
+
+/* What is told of a plugin; all texts are borrowed until `each` returns. */
+typedef struct {
+    const char *name, *version, *type, *path;
+} wp_plugin_facts;
+
+/* Every plugin that was loaded, binary ones first. Lock held, after the start. */
+void wp_library_plugins_locked(void (*each)(const wp_plugin_facts *facts, void *data), void *data);
+
+/* Every feature that libwireshark was compiled with ("+Lua 5.2.4") or without ("-SMI"), in its own order. */
+void wp_library_features(void (*each)(const char *feature, void *data), void *data);
+
 /* Points libwireshark away from the user's own settings, to a folder that is not there. Lock held. */
 void wp_library_no_personal_settings(void);
 
@@ -44,6 +61,6 @@ bool wp_log_take(wp_log_line *line);
 /* The loaded library's version. */
 void wp_library_version(int *major, int *minor, int *micro);
 /* The headers' version. */
-void wp_library_built_for(int *major, int *minor);
+void wp_library_built_for(int *major, int *minor, int *micro);
 
 #endif

@@ -104,9 +104,8 @@ wp_registry_strings_locked(uint32_t id, bool (*each)(const wp_string_facts *fact
     } else if (display & BASE_RANGE_STRING) {
         tell_ranges(hf->strings, each, data);
     } else if (display & BASE_VAL64_STRING) {
-        if (!(display & BASE_EXT_STRING)) {
-            tell_values_64(hf->strings, each, data);
-        }
+        tell_values_64(display & BASE_EXT_STRING ? VAL64_STRING_EXT_VS_P((const val64_string_ext *)hf->strings)
+                                                 : hf->strings, each, data);
     } else if (display & BASE_EXT_STRING) {
         tell_values(VALUE_STRING_EXT_VS_P((const value_string_ext *)hf->strings), each, data);
     } else {

@@ -80,6 +80,18 @@ list_module(module_t *module, gpointer to_)
     return 0;
 }
 
+/* ---- columns ---- */
+
+static void
+list_columns(const listing *to)
+{
+    for (int i = 0; i < NUM_COL_FMTS; i++) {
+        if (i != COL_CUSTOM) {   /* its name is a field's */
+            to->each(col_format_to_string(i), to->data);
+        }
+    }
+}
+
 /* ---- tables of dissectors ---- */
 
 static void
@@ -114,6 +126,9 @@ wp_registry_names_locked(wp_name_kind kind, void (*each)(const char *name, void 
         break;
     case WP_NAME_PREFERENCE:
         prefs_modules_foreach(list_module, &to);
+        break;
+    case WP_NAME_COLUMN:
+        list_columns(&to);
         break;
     case WP_NAME_TABLE:
         dissector_all_tables_foreach_table(list_table, &to, NULL);

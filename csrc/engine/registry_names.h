@@ -6,6 +6,7 @@ typedef enum {
     WP_NAME_DISSECTOR,         /* for dissect(dissector=...) */
     WP_NAME_PROTOCOL,          /* filter names of protocols and heuristic dissectors' short names: enable, disable */
     WP_NAME_PREFERENCE,        /* "tcp.desegment_tcp_streams", "uat:user_dlts" */
+    WP_NAME_COLUMN,            /* formats of columns: "%t" */
     WP_NAME_TABLE,             /* of dissectors, for decode_as: "tcp.port" */
 } wp_name_kind;
 

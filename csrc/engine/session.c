@@ -14,6 +14,12 @@
 #include "library.h"
 #include "ws_compat.h"
 
+/* When a frame was captured, for columns that are filled when that frame is no longer the previous one. */
+typedef struct {
+    guint32 number;                    /* 0: there is none */
+    nstime_t time;
+} past_frame;
+
 /* epan knows this struct by name only; it is each client's own. The frame_data are borrowed from the session. */
 struct packet_provider_data {
     wtap *file;                        /* borrowed from the source; NULL for other sources and closed pipes */
@@ -21,6 +27,7 @@ struct packet_provider_data {
     frame_data *previous_displayed;    /* NULL where none was */
     frame_data *previous_captured;
     frame_data_sequence *frames;       /* all frames, with two passes; else NULL */
+    const past_frame *past;            /* two of them, while a slot's columns are filled; else NULL */
 };
 
 struct wp_slot {
@@ -28,6 +35,7 @@ struct wp_slot {
     epan_dissect_t *edt;               /* owned */
     wsc_record record;                 /* owned */
     frame_data own_frame;              /* of a single pass */
+    past_frame past[2];                /* displayed and captured before it */
     frame_data *frame;                 /* own_frame, or one of provider.frames */
     wsc_block block;                   /* owned reference: the dissection drops the record's */
     column_info columns;               /* owned */
@@ -89,6 +97,11 @@ frame_time(struct packet_provider_data *provider, guint32 number)
     for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
         if (known[i] != NULL && known[i]->num == number) {
             return &known[i]->abs_ts;   /* zero where nobody knows, as in tshark */
+        }
+    }
+    for (size_t i = 0; provider->past != NULL && i < 2; i++) {
+        if (provider->past[i].number == number) {
+            return &provider->past[i].time;
         }
     }
     const frame_data *found = provider->frames == NULL ? NULL : frame_data_sequence_find(provider->frames, number);
@@ -382,6 +395,12 @@ set_times_before(wp_session *session, frame_data *frame)
     }
 }
 
+static past_frame
+remember_time(const frame_data *frame)
+{
+    return frame == NULL ? (past_frame){.number = 0} : (past_frame){.number = frame->num, .time = frame->abs_ts};
+}
+
 static bool
 passes_locked(const wp_session *session, wp_slot *slot)
 {
@@ -443,6 +462,8 @@ dissect_locked(wp_session *session, wp_slot *slot)
     wp_expert_collect_locked(NULL);
     wp_follow_find_locked(slot->follows, slot->edt, true);
     const bool passed = passes_locked(session, slot);
+    slot->past[0] = remember_time(session->provider.previous_displayed);
+    slot->past[1] = remember_time(session->provider.previous_captured);
     remember_frame(session, slot->frame, passed);
     if (passed) {
         describe_frame(slot);
@@ -948,10 +969,11 @@ tree_options(const wp_session *session)
     };
 }
 
+/* Until end_rest the frames before this one are known again. */
 static wp_rest_facts
 rest_facts(wp_slot *slot)
 {
-    const wp_session *session = slot->session;
+    wp_session *session = slot->session;
     const wp_frame *frame = &slot->facts;
     /* The dissection dropped the record's block; the reference that was kept lends it back for this. */
     wsc_record_lend_block(&slot->record, slot->block);
@@ -965,7 +987,16 @@ rest_facts(wp_slot *slot)
         .follows = slot->follows,
     };
     wsc_record_lend_block(&slot->record, NULL);
+    session->provider.past = slot->past;
     return facts;
+}
+
+/* It may be asked for again, where there was no memory: with the streams that were there before. */
+static void
+end_rest(wp_slot *slot, guint streams)
+{
+    slot->session->provider.past = NULL;
+    wp_follow_cut(slot->follows, streams);
 }
 
 wp_status
@@ -981,7 +1012,7 @@ wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
     const wp_rest_facts facts = rest_facts(slot);
     const guint streams = slot->follows->len;
     wp_status status = wp_block_finish_locked(slot->edt, &facts, block, error);
-    wp_follow_cut(slot->follows, streams);   /* it may be asked for again, where there was no memory */
+    end_rest(slot, streams);
     return status;
 }
 
@@ -992,6 +1023,6 @@ wp_slot_lend_locked(wp_slot *slot, wp_lent_block *lent, wp_error *error)
     const wp_rest_facts facts = rest_facts(slot);
     const guint streams = slot->follows->len;
     wp_status status = wp_block_lend_locked(slot->edt, &slot->facts, &options, &facts, lent, error);
-    wp_follow_cut(slot->follows, streams);
+    end_rest(slot, streams);
     return status;
 }

@@ -23,7 +23,7 @@ apply_one(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *er
     case WP_SET_DISABLE:
         return wp_set_protocol(setting, undo, wrong, error);
     case WP_SET_COLUMN:
-        return wp_set_column(setting, undo, error);
+        return wp_set_column(setting, undo, wrong, error);
     case WP_SET_PROFILE:
         return wp_set_profile(setting, undo, wrong, error);
     }

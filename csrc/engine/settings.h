@@ -34,6 +34,8 @@ typedef enum {
     WP_WRONG_TABLE,
     WP_WRONG_CHOICE,       /* a protocol that the table cannot be told to decode as; its name is in the value */
     WP_WRONG_PROFILE,
+    WP_WRONG_COLUMN,       /* a column's format that does not exist, which is the value */
+    WP_WRONG_FIELD,        /* a column's field that does not exist; its name is in the value */
 } wp_wrong;
 
 /* Applies them in order. On failure nothing is left applied, *failed is the index and *wrong what was wrong there;

@@ -28,7 +28,7 @@ wp_status wp_set_preference(const wp_setting *setting, GArray *undo, wp_wrong *w
 wp_status wp_set_table(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
 wp_status wp_set_decode_as(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
 wp_status wp_set_protocol(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
-wp_status wp_set_column(const wp_setting *setting, GArray *undo, wp_error *error);
+wp_status wp_set_column(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
 wp_status wp_set_profile(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error);
 
 #endif

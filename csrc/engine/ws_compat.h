@@ -14,10 +14,12 @@
 #include <ws_version.h>
 #define WSC_MAJOR WIRESHARK_VERSION_MAJOR
 #define WSC_MINOR WIRESHARK_VERSION_MINOR
+#define WSC_MICRO WIRESHARK_VERSION_MICRO
 #else   /* 3.4 */
 #include <config.h>
 #define WSC_MAJOR VERSION_MAJOR
 #define WSC_MINOR VERSION_MINOR
+#define WSC_MICRO VERSION_MICRO
 #endif
 #define WSC_AT(major, minor) ((major) * 100 + (minor))
 #define WSC_VERSION WSC_AT(WSC_MAJOR, WSC_MINOR)
@@ -240,6 +242,81 @@ wsc_report_init(void)
 #else
     init_report_message(wsc_report_text, wsc_report_text, wsc_report_open, wsc_report_read, wsc_report_write);
 #endif
+}
+
+/* ---- plugins and features ---- */
+
+/* What a plugin is: words to 4.2, bits from 4.4. */
+#if WSC_VERSION >= WSC_AT(4, 4)
+#define WSC_PLUGIN_TYPE uint32_t
+#else
+#define WSC_PLUGIN_TYPE const char *
+#endif
+
+/* Debian's packages of 4.0 lack the header. */
+#if __has_include(<wsutil/plugins.h>)
+#include <wsutil/plugins.h>
+#else
+void plugins_get_descriptions(void (*each)(const char *name, const char *version, WSC_PLUGIN_TYPE type,
+                                           const char *path, void *data),
+                              void *data);
+#endif
+
+/* Nor is the header of Lua's part ever installed; a libwireshark without Lua has no such function. */
+__attribute__((weak)) void
+wslua_plugins_get_descriptions(void (*each)(const char *name, const char *version, const char *type, const char *path,
+                                            void *data),
+                               void *data);
+
+/* Its words, to g_free. */
+static inline char *
+wsc_plugin_type(WSC_PLUGIN_TYPE type)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    static const struct {
+        uint32_t bit;
+        const char *word;
+    } words[] = {
+        {WS_PLUGIN_DESC_DISSECTOR, "dissector"},   {WS_PLUGIN_DESC_FILE_TYPE, "file type"},
+        {WS_PLUGIN_DESC_CODEC, "codec"},           {WS_PLUGIN_DESC_EPAN, "epan"},
+        {WS_PLUGIN_DESC_TAP_LISTENER, "tap listener"}, {WS_PLUGIN_DESC_DFILTER, "dfilter"},
+    };
+    GString *text = g_string_new(NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
+        if (type & words[i].bit) {
+            g_string_append_printf(text, "%s%s", text->len > 0 ? ", " : "", words[i].word);
+        }
+    }
+    return g_string_free(text, FALSE);
+#else
+    return g_strdup(type);
+#endif
+}
+
+/* A list of "+Lua 5.2.4" and "-SMI", all to g_free: a sentence ("with Lua 5.2.4, without SMI") to 3.6. */
+static inline GList *
+wsc_features(void)
+{
+    GList *features = NULL;
+#if WSC_VERSION >= WSC_AT(4, 0)
+    epan_gather_compile_info(&features);   /* the last one first */
+    features = g_list_reverse(features);
+#else
+    GString *sentence = g_string_new(NULL);
+    epan_get_compiled_version_info(sentence);
+    char **parts = g_strsplit(sentence->str, ", ", -1);
+    for (char **part = parts; *part != NULL; part++) {
+        const char *text = g_strstrip(*part);
+        if (g_str_has_prefix(text, "with ")) {
+            features = g_list_append(features, g_strconcat("+", text + strlen("with "), NULL));
+        } else if (g_str_has_prefix(text, "without ")) {
+            features = g_list_append(features, g_strconcat("-", text + strlen("without "), NULL));
+        }
+    }
+    g_strfreev(parts);
+    g_string_free(sentence, TRUE);
+#endif
+    return features;
 }
 
 /* ---- records ---- */
@@ -812,6 +889,28 @@ wsc_column_display(const fmt_data *column)
     return column->display;
 #else
     return column->resolved ? 'R' : 'U';
+#endif
+}
+
+/* Can a custom column show this? Fields, with "||" or "or" between them; from 4.2 whatever a display filter can compute. */
+static inline bool
+wsc_column_takes(const char *text)
+{
+#if WSC_VERSION >= WSC_AT(4, 2)
+    dfilter_t *filter = NULL;
+    df_error_t *error = NULL;
+    const bool good = dfilter_compile(text, &filter, &error) && filter != NULL;
+    dfilter_free(filter);
+    df_error_free(&error);
+    return good;
+#else
+    char **names = g_regex_split_simple(" *\\|\\| *| +or +", text, (GRegexCompileFlags)0, (GRegexMatchFlags)0);
+    bool good = names[0] != NULL;
+    for (char **name = names; good && *name != NULL; name++) {
+        good = proto_registrar_get_byname(*name) != NULL;
+    }
+    g_strfreev(names);
+    return good;
 #endif
 }
 

@@ -978,7 +978,7 @@ static PyObject *
 Dissector_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     isolation where;
-    PyObject *rest = isolation_parse(kwargs, &where);   /* the keywords that are left */
+    PyObject *rest = isolation_parse(state_of_type(type), kwargs, &where);   /* the keywords that are left */
     if (rest == NULL) {
         return NULL;
     }
@@ -1120,8 +1120,8 @@ static PyGetSetDef Dissector_getset[] = {
 PyDoc_STRVAR(Dissector__doc__,
 "Dissector(source=None, *, display_filter=None, fields=None, two_pass=False, read_filter=None, skip=0, count=None,\n"
 "          name_resolution=('mac',), linktype=None, reset_after=None, preferences=None, decode_as=None,\n"
-"          tls_keylog=None, enable=(), disable=(), profile=None, columns=None, isolated=None, on_crash='raise',\n"
-"          frame_timeout=None, memory_limit=None, worker_user='nobody')\n--\n\n"
+"          tls_keylog=None, enable=(), disable=(), profile=None, columns=None, plugins=None, isolated=None,\n"
+"          on_crash='raise', frame_timeout=None, memory_limit=None, worker_user='nobody')\n--\n\n"
 "An iterator of the Packets of a capture, and a context manager.\n\n"
 "source           path of a capture file in any format that Wireshark reads, compressed or not;\n"
 "                 '-' is standard input, and named pipes give packets as they come;\n"
@@ -1142,6 +1142,8 @@ PyDoc_STRVAR(Dissector__doc__,
 "profile          one of the user's configuration profiles; without it none of the user's settings count\n"
 "columns          {'Title': '%t' or a field's name}: columns beside Wireshark's own\n"
 "All of these are put back when the Dissector closes.\n"
+"plugins          False: the process loads none of Wireshark's Lua and binary plugins; SessionError where it has\n"
+"                 started with them\n"
 "isolated         True: in a worker process; False: in this one; None: in this one while its place is free\n"
 "on_crash         with a worker: 'raise' DissectorCrash, or 'skip' the frame and go on\n"
 "frame_timeout    with a worker: seconds for one frame\n"

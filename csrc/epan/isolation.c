@@ -48,6 +48,17 @@ take_isolated(PyObject *rest, isolation *where)
     return PyDict_DelItemString(rest, "isolated");
 }
 
+/* For the process, this one and its workers. */
+static int
+take_plugins(PyObject *rest, module_state *state)
+{
+    PyObject *plugins = PyDict_GetItemString(rest, "plugins");   /* borrowed */
+    if (plugins == NULL) {
+        return 0;
+    }
+    return plugins_choose(state, plugins) < 0 ? -1 : PyDict_DelItemString(rest, "plugins");
+}
+
 /* What can be read only once must last for a second try, in a worker. */
 static int
 settle_iterators(PyObject *rest)
@@ -68,12 +79,12 @@ settle_iterators(PyObject *rest)
 }
 
 PyObject *
-isolation_parse(PyObject *kwargs, isolation *where)
+isolation_parse(module_state *state, PyObject *kwargs, isolation *where)
 {
     *where = (isolation){.bounds = PyDict_New()};
     PyObject *rest = kwargs == NULL ? PyDict_New() : PyDict_Copy(kwargs);
     if (rest == NULL || where->bounds == NULL || take_isolated(rest, where) < 0 || take_bounds(rest, where) < 0
-        || settle_iterators(rest) < 0) {
+        || take_plugins(rest, state) < 0 || settle_iterators(rest) < 0) {
         Py_CLEAR(rest);
         isolation_clear(where);
     }

@@ -136,37 +136,12 @@ done:
 
 /* ---- module functions ---- */
 
-PyDoc_STRVAR(versions__doc__,
-"versions($module, /)\n--\n\n"
-"Return a dict of the versions that matter: 'wishpy', 'libwireshark' (the one loaded),\n"
-"'libwireshark_built' (the headers' major.minor) and 'python'. Does not start libwireshark.");
-
-static PyObject *
-versions(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
-{
-    int major, minor, micro, built_major, built_minor;
-    wp_library_version(&major, &minor, &micro);
-    wp_library_built_for(&built_major, &built_minor);
-    PyObject *package = PyImport_ImportModule("wishpy");
-    PyObject *own = package == NULL ? NULL : PyObject_GetAttrString(package, "__version__");
-    PyObject *result = NULL;
-    if (own != NULL) {
-        PyObject *loaded = PyUnicode_FromFormat("%d.%d.%d", major, minor, micro);
-        PyObject *built = PyUnicode_FromFormat("%d.%d", built_major, built_minor);
-        if (loaded != NULL && built != NULL) {
-            result = Py_BuildValue("{s:O,s:O,s:O,s:s}", "wishpy", own, "libwireshark", loaded,
-                                   "libwireshark_built", built, "python", PY_VERSION);
-        }
-        Py_XDECREF(loaded);
-        Py_XDECREF(built);
-    }
-    Py_XDECREF(own);
-    Py_XDECREF(package);
-    return result;
-}
-
 static PyMethodDef module_methods[] = {
-    {"versions", versions, METH_NOARGS, versions__doc__},
+    {"_library_versions", library_versions, METH_NOARGS, library_versions__doc__},
+    {"_library_plugins", library_plugins, METH_NOARGS, library_plugins__doc__},
+    {"_library_features", library_features, METH_NOARGS, library_features__doc__},
+    {"_choose_plugins", library_choose_plugins, METH_O, library_choose_plugins__doc__},
+    {"_has_plugins", library_has_plugins, METH_NOARGS, library_has_plugins__doc__},
     {"_field_pick", field_pick, METH_O, field_pick__doc__},
     {"_field_is_plain", field_is_plain, METH_O, field_is_plain__doc__},
     {"_registry", registry_list, METH_O, registry_list__doc__},

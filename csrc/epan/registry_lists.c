@@ -2,6 +2,7 @@
 #include "registry_lists.h"
 
 #include "../engine/library.h"
+#include "../engine/registry.h"
 
 static void
 append(const char *name, void *list_)
@@ -38,5 +39,19 @@ registry_choices(const char *rule)
     wp_registry_choices_locked(table, append, &list);
     wp_epan_unlock();
     free(table);
+    return list;
+}
+
+PyObject *
+registry_nearest_fields(const char *name)
+{
+    const char *nearest[WP_NEAREST];
+    PyObject *list = PyList_New(0);
+    epan_lock();
+    const size_t count = wp_registry_nearest_locked(name, nearest);
+    wp_epan_unlock();
+    for (size_t i = 0; i < count; i++) {
+        append(nearest[i], &list);
+    }
     return list;
 }

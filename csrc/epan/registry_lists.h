@@ -12,4 +12,7 @@ PyObject *registry_names(wp_name_kind kind);
 /* The protocols that a rule of decode_as, "tcp.port==80", can choose from; a new list of str. */
 PyObject *registry_choices(const char *rule);
 
+/* The fields whose names are nearest to this one; a new list of str. */
+PyObject *registry_nearest_fields(const char *name);
+
 #endif

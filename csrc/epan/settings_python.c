@@ -236,15 +236,34 @@ python_settings_release(python_settings *self)
 
 /* ---- what went wrong ---- */
 
+/* The name that is wrong, up to the length in *length. */
+static const char *
+wrong_name(wp_wrong wrong, const wp_setting *setting, int *length)
+{
+    static const char custom[] = "%Cus:";
+    const bool in_value = wrong == WP_WRONG_CHOICE || wrong == WP_WRONG_COLUMN || wrong == WP_WRONG_FIELD;
+    const char *name = in_value ? setting->value : setting->name;
+    *length = (int)strlen(name);
+    if (wrong == WP_WRONG_FIELD && strncmp(name, custom, strlen(custom)) == 0) {
+        name += strlen(custom);
+        *length = (int)strcspn(name, ":");
+    }
+    return name;
+}
+
 /* The names of which one may have been meant; NULL with or without an exception where there are none. */
 static PyObject *
-candidates(wp_wrong wrong, const wp_setting *setting)
+candidates(wp_wrong wrong, const wp_setting *setting, const char *name)
 {
     switch (wrong) {
     case WP_WRONG_PREFERENCE:
         return registry_names(WP_NAME_PREFERENCE);
     case WP_WRONG_PROTOCOL:
         return registry_names(WP_NAME_PROTOCOL);
+    case WP_WRONG_COLUMN:
+        return registry_names(WP_NAME_COLUMN);
+    case WP_WRONG_FIELD:
+        return registry_nearest_fields(name);
     case WP_WRONG_TABLE:
         return registry_names(WP_NAME_TABLE);
     case WP_WRONG_CHOICE:
@@ -258,9 +277,14 @@ candidates(wp_wrong wrong, const wp_setting *setting)
 static int
 add_nearest(wp_error *error, const wp_setting *setting, wp_wrong wrong)
 {
-    const char *name = wrong == WP_WRONG_CHOICE ? setting->value : setting->name;
-    int result = -1;
-    PyObject *names = candidates(wrong, setting);
+    int length, result = -1;
+    const char *start = wrong_name(wrong, setting, &length);
+    PyObject *bytes = PyBytes_FromStringAndSize(start, length);
+    if (bytes == NULL) {
+        return -1;
+    }
+    const char *name = PyBytes_AS_STRING(bytes);
+    PyObject *names = candidates(wrong, setting, name);
     PyObject *module = names == NULL ? NULL : PyImport_ImportModule("wishpy.nearest");
     PyObject *hint = module == NULL ? NULL : PyObject_CallMethod(module, "hint", "sO", name, names);
     const char *text = hint == NULL ? NULL : PyUnicode_AsUTF8(hint);
@@ -269,6 +293,7 @@ add_nearest(wp_error *error, const wp_setting *setting, wp_wrong wrong)
         snprintf(error->message + used, sizeof error->message - used, "%s", text);
         result = 0;
     }
+    Py_DECREF(bytes);
     Py_XDECREF(names);
     Py_XDECREF(module);
     Py_XDECREF(hint);

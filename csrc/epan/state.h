@@ -188,6 +188,18 @@ PyObject *registry_list(PyObject *module, PyObject *what);
 PyObject *registry_strings(PyObject *module, PyObject *id);
 extern const char registry_list__doc__[], registry_strings__doc__[];
 
+/* ---- library_facts.c: functions of the module ---- */
+
+PyObject *library_versions(PyObject *module, PyObject *ignored);
+PyObject *library_plugins(PyObject *module, PyObject *ignored);
+PyObject *library_features(PyObject *module, PyObject *ignored);
+PyObject *library_choose_plugins(PyObject *module, PyObject *given);
+PyObject *library_has_plugins(PyObject *module, PyObject *ignored);
+extern const char library_versions__doc__[], library_plugins__doc__[], library_features__doc__[],
+    library_choose_plugins__doc__[], library_has_plugins__doc__[];
+/* The keyword plugins=: True, False, or None, which chooses nothing. Raises: -1. */
+int plugins_choose(module_state *state, PyObject *given);
+
 /* ---- nearest.c ---- */
 
 /* Raises class(f"{what} 'name'; did you mean ...?") with the names nearest to it, of a list of str. */

@@ -40,7 +40,7 @@ typedef struct {
 } isolation;
 
 /* Splits a Dissector's keywords (may be NULL): a new dict of those that are not about isolation. Raises. */
-PyObject *isolation_parse(PyObject *kwargs, isolation *where);
+PyObject *isolation_parse(module_state *state, PyObject *kwargs, isolation *where);
 /* Is the exception that is set the one for a taken place, and a worker allowed instead? */
 bool isolation_may_move(const isolation *where, module_state *state);
 void isolation_clear(isolation *where);
