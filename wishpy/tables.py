@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any, Union
 
@@ -260,6 +259,8 @@ class Scan(_Frame):
         for path in paths:
             _check_readable(path)
         progress, _ = _progress_of(self._progress)
+        import threading
+
         main = threading.main_thread().ident or 0
         return self._plan.stream(paths, self._options, BATCH_ROWS, progress, main, requested_schema)
 

@@ -640,9 +640,6 @@ wp_session_next(wp_session *session, unsigned which, wp_error *error)
         }
     }
     for (;;) {
-        wp_epan_lock();
-        clear_slot_locked(slot);
-        wp_epan_unlock();
         watch_read(session, session->count + 1);
         wp_status status = read_record(session, slot, error);
         if (status != WP_OK) {
@@ -650,6 +647,9 @@ wp_session_next(wp_session *session, unsigned which, wp_error *error)
         }
         wp_epan_lock();
         const bool passed = dissect_locked(session, slot);
+        if (!passed) {
+            clear_slot_locked(slot);
+        }
         wp_epan_unlock();
         session->since_reset++;
         if (passed) {
@@ -816,6 +816,18 @@ apply_settings_locked(wp_session *session, const wp_session_options *options, wp
     return WP_OK;
 }
 
+/* The names read from files, which epan_new reads again. The first session leaves them where epan_init put them: they
+ * are lost then, 5 MB once, but to take 60,000 of them apart costs every program's start more than that is worth. */
+static void
+forget_names_locked(void)
+{
+    static bool later;
+    if (later) {
+        wsc_forget_names();
+    }
+    later = true;
+}
+
 static wp_status
 open_locked(wp_session *session, const wp_session_options *options, wp_error *error)
 {
@@ -833,7 +845,7 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
         || (!options->tree && (status = set_wanted(session, options, error)) != WP_OK)) {
         return status;
     }
-    wsc_forget_names();
+    forget_names_locked();
     wp_settings_forget_keys_locked();
     wp_heuristic_order_restore_locked();
     session->epan = epan_new(&session->provider, &provider_functions);

@@ -20,6 +20,33 @@ epan_lock(void)
 
 /* ---- the log ---- */
 
+/* At the first line, as most programs never see one, and logging takes its time to import. A NullHandler, as logging
+ * asks of libraries: without it Python itself would print warnings to stderr in programs that have set up none. */
+static int
+get_logger(module_state *state)
+{
+    if (state->logger != NULL) {
+        return 0;
+    }
+    PyObject *logging = PyImport_ImportModule("logging");
+    PyObject *quiet = NULL, *added = NULL;
+    if (logging != NULL) {
+        state->logger = PyObject_CallMethod(logging, "getLogger", "s", "wishpy");
+        quiet = PyObject_CallMethod(logging, "NullHandler", NULL);
+    }
+    if (state->logger != NULL && quiet != NULL) {
+        added = PyObject_CallMethod(state->logger, "addHandler", "O", quiet);
+    }
+    const int result = added == NULL ? -1 : 0;
+    if (result < 0) {
+        Py_CLEAR(state->logger);
+    }
+    Py_XDECREF(logging);
+    Py_XDECREF(quiet);
+    Py_XDECREF(added);
+    return result;
+}
+
 static void
 log_to_python(module_state *state, const wp_log_line *line)
 {
@@ -40,12 +67,15 @@ void
 epan_drain_log(module_state *state)
 {
     wp_log_line line;
-    if (!wp_log_pending() || state->logger == NULL) {
+    if (!wp_log_pending()) {
         return;
     }
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
-    while (wp_log_take(&line)) {
+    if (get_logger(state) < 0) {
+        PyErr_WriteUnraisable(NULL);
+    }
+    while (state->logger != NULL && wp_log_take(&line)) {
         log_to_python(state, &line);
     }
     PyErr_Restore(type, value, traceback);
@@ -175,27 +205,6 @@ check_library(void)
     return -1;
 }
 
-/* A NullHandler, as logging asks of libraries: without it Python itself would print warnings to stderr in programs
- * that have set up no logging. */
-static int
-get_logger(module_state *state)
-{
-    PyObject *logging = PyImport_ImportModule("logging");
-    PyObject *quiet = NULL, *added = NULL;
-    if (logging != NULL) {
-        state->logger = PyObject_CallMethod(logging, "getLogger", "s", "wishpy");
-        quiet = PyObject_CallMethod(logging, "NullHandler", NULL);
-    }
-    if (state->logger != NULL && quiet != NULL) {
-        added = PyObject_CallMethod(state->logger, "addHandler", "O", quiet);
-    }
-    const int result = added == NULL ? -1 : 0;
-    Py_XDECREF(logging);
-    Py_XDECREF(quiet);
-    Py_XDECREF(added);
-    return result;
-}
-
 static int
 module_exec(PyObject *module)
 {
@@ -203,7 +212,7 @@ module_exec(PyObject *module)
     if (refuse_subinterpreter() < 0 || check_library() < 0) {
         return -1;
     }
-    if (wp_error_classes_load(&state->errors) < 0 || get_logger(state) < 0
+    if (wp_error_classes_load(&state->errors) < 0
         || (state->names = PyDict_New()) == NULL || to_python_init() < 0 || register_fork_hooks() < 0
         || PyModule_AddFunctions(module, worker_methods) < 0) {
         return -1;

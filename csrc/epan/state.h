@@ -28,7 +28,7 @@ typedef struct {
     PyTypeObject *TableBatchType;   /* owned */
     PyObject *names;                /* owned: dict, field name -> bytes of uint32 ids */
     wp_json_space json;             /* owned; used with the GIL held throughout */
-    PyObject *logger;               /* owned: logging.getLogger("wishpy") */
+    PyObject *logger;               /* owned: logging.getLogger("wishpy"); NULL before its first line */
 } module_state;
 
 extern PyModuleDef epan_module;
