@@ -58,7 +58,9 @@ venv: system-for-build
 test-requirements: venv
 	@if [ ! tests/requirements.txt -ot $(VENV)/.test-requirements ]; then \
 	    echo "Installing the tests' requirements"; \
-	    $(VENV)/bin/pip install -q -r tests/requirements.txt && touch $(VENV)/.test-requirements; \
+	    $(VENV)/bin/pip install -q -r tests/requirements.txt && \
+	    $(VENV)/bin/pip install -q --no-deps --upgrade --target $(VENV)/pandas2 'pandas<3' pytz && \
+	    touch $(VENV)/.test-requirements; \
 	fi
 
 # The extensions in the open: pip would wrap the compiler's and setup.py's messages in its own, and compile anew.
@@ -128,8 +130,12 @@ check-format: test-requirements
 format: test-requirements
 	$(VENV)/bin/clang-format -i csrc/*/*.[ch]
 
-bench: system-for-test build
+# Those whom wishpy is measured beside are nobody's requirement: they have a folder of their own.
+bench: system-for-test build test-requirements
 	@SHARED=$(SHARED) $(PY) tests/bench/bench.py --dir $(BENCH_DIR) $(BENCH)
+	@$(VENV)/bin/pip install -q --upgrade --target $(BENCH_DIR)/contestants pyshark scapy || \
+	    echo "pyshark and scapy cannot be had here: without them, then."
+	@SHARED=$(SHARED) $(PY) tests/bench/bench_tables.py --dir $(BENCH_DIR) --frames 3 --write docs/benchmarks.md $(BENCH)
 
 check-versions:
 	@sh tests/check_versions.sh $(HEADERS)

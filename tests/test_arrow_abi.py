@@ -6,7 +6,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import arrow_abi
@@ -330,6 +332,19 @@ def test_pandas(demo: str, with_pyarrow: bool, monkeypatch: pytest.MonkeyPatch) 
     assert list(empty.dtypes) == list(frame[TYPED].dtypes) and len(empty) == 0
     lists = wishpy.scan(demo, ["ip.addr"], occurrence="all")
     assert lists.to_pandas()["ip.addr"].tolist() == lists.to_pydict()["ip.addr"]
+
+
+def test_pandas_2_as_well(python: Any) -> None:
+    """The suite has the newest pandas; `make test-requirements` puts pandas 2 into a folder beside it."""
+    folder = Path(sys.prefix) / "pandas2"
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}: make test-requirements")
+    code = f"""
+import sys, pandas, pytest
+assert pandas.__version__.startswith("2."), pandas.__version__
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-k", "test_pandas and not 2", {__file__!r}]))
+"""
+    assert "2 passed" in python(code=code, timeout=120, env={**os.environ, "PYTHONPATH": str(folder)}).check()
 
 
 def test_parquet_arrow_and_csv(demo: str, tmp_path: Any) -> None:

@@ -3,13 +3,12 @@
 Every contender runs in a process of its own; they take turns, round after round, on one CPU; medians are compared.
 The loop is compared with `floor fields` (../shared/bench/floor.c), the whole process with `tshark -T fields`.
 
-usage: bench_tables.py [--dir DIR] [--rounds N] [--memory] [--frames] [--check]
+usage: bench_tables.py [--dir DIR] [--rounds N] [--memory] [--frames N [--write PAGE]] [--check] [CAPTURE ...]
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import statistics
 import sys
@@ -32,32 +31,51 @@ rows = sum(batch.num_rows for batch in table.batches())
 print(f"rows={rows} cpu={time.process_time() - start:.3f}")
 """
 
+# From a capture to a DataFrame of typed columns, as each library's own documentation goes about it. Each program gets
+# the capture and how many packets to read, and ends by printing how many values it found in each column.
+PROLOGUE = """
+import itertools, sys
+import pandas
+path, most = sys.argv[1], int(sys.argv[2])
+names = ["frame.time", "ip.src", "tcp.dstport", "frame.len"]
+"""
+EPILOGUE = """
+frame = frame.convert_dtypes()
+assert isinstance(frame["frame.time"].dtype, pandas.DatetimeTZDtype), frame.dtypes
+assert all(pandas.api.types.is_integer_dtype(frame[name]) for name in names[2:]), frame.dtypes
+print("found", *(int(frame[name].count()) for name in names))
+"""
 FRAMES = {
-    "wishpy.scan().to_pandas()": "import sys, wishpy; print(len(wishpy.scan(sys.argv[1], sys.argv[2:]).to_pandas()))",
+    "wishpy.scan().to_pandas()": """
+import wishpy
+frame = wishpy.scan(path, names, count=most).to_pandas()
+""",
     "tshark -T fields, read_csv": """
-import io, subprocess, sys, pandas
-words = [word for name in sys.argv[2:] for word in ("-e", name)]
-text = subprocess.run(["tshark", "-r", sys.argv[1], "-T", "fields", "-E", "occurrence=f", *words],
-                      capture_output=True, check=True).stdout
-print(len(pandas.read_csv(io.BytesIO(text), sep="\\t", names=sys.argv[2:])))
+import subprocess
+words = [word for name in ["frame.time_epoch", *names[1:]] for word in ("-e", name)]
+tshark = subprocess.Popen(["tshark", "-r", path, "-c", str(most), "-T", "fields", "-E", "occurrence=f", *words],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+frame = pandas.read_csv(tshark.stdout, sep="\\t", names=names)
+assert tshark.wait() == 0
+frame["frame.time"] = pandas.to_datetime(frame["frame.time"], unit="s", utc=True)
 """,
     "scapy": """
-import sys, pandas
 from scapy.all import IP, TCP, PcapReader
-print(len(pandas.DataFrame.from_records(
-    ((float(p.time), p[IP].src if IP in p else None, p[TCP].dport if TCP in p else None, p.wirelen)
-     for p in PcapReader(sys.argv[1])), columns=sys.argv[2:])))
+frame = pandas.DataFrame.from_records(
+    ((int(p.time * 10**9), p[IP].src if IP in p else None, p[TCP].dport if TCP in p else None, p.wirelen)
+     for p in itertools.islice(PcapReader(path), most)), columns=names)
+frame["frame.time"] = pandas.to_datetime(frame["frame.time"], unit="ns", utc=True)
 """,
     "pyshark": """
-import sys, pandas, pyshark
-def rows():
-    with pyshark.FileCapture(sys.argv[1], keep_packets=False) as packets:
-        for p in packets:
-            yield (p.sniff_time, p.ip.src if "ip" in p else None, int(p.tcp.dstport) if "tcp" in p else None,
-                   int(p.length))
-print(len(pandas.DataFrame.from_records(rows(), columns=sys.argv[2:])))
+import pyshark
+with pyshark.FileCapture(path, keep_packets=False) as packets:
+    frame = pandas.DataFrame.from_records(
+        ((float(p.sniff_timestamp), p.ip.src if "ip" in p else None, int(p.tcp.dstport) if "tcp" in p else None,
+          int(p.length)) for p in itertools.islice(packets, most)), columns=names)
+frame["frame.time"] = pandas.to_datetime(frame["frame.time"], unit="s", utc=True)
 """,
 }
+SLOW = {"pyshark": 3_000}   # packets that it gets; all the others read the whole capture
 
 
 def median_of(values: list[float]) -> str:
@@ -97,22 +115,55 @@ def memory(capture: Path) -> bool:
     return more <= 30
 
 
-def data_frames(capture: Path, rounds: int) -> None:
-    """From a capture to a pandas.DataFrame of four columns, side by side."""
-    print(f"\n{capture.name} to a pandas.DataFrame\n{'':28}{'CPU s':>8}{'from':>8}{'to':>8}{'MiB':>6}")
-    found: dict[str, list[tuple[float, int]]] = {}
+def is_there(name: str, folder: Path) -> bool:
+    return name not in ("scapy", "pyshark") or (folder / name).is_dir()
+
+
+def data_frames(capture: Path, rounds: int, contestants: Path) -> list[str]:
+    """From a capture to a pandas.DataFrame of four columns, side by side: the lines of a table in Markdown."""
+    os.environ["PYTHONPATH"] = str(contestants)
+    measured: dict[str, list[tuple[float, int]]] = {}
+    found: dict[str, list[int]] = {}
+    names = [name for name in FRAMES if is_there(name, contestants)]
     for _ in range(rounds):
-        for name, code in FRAMES.items():
-            needed = name.partition(" ")[0]
-            if needed in ("scapy", "pyshark") and importlib.util.find_spec(needed) is None:
-                continue
-            _, cpu, peak = run([sys.executable, "-c", code, str(capture), *NAMES])
-            found.setdefault(name, []).append((cpu, peak))
-    for name in FRAMES:
-        if name in found:
-            print(f"{name:28}{median_of([cpu for cpu, _ in found[name]])}{max(p for _, p in found[name]) / 1024:6.0f}")
-        else:
-            print(f"{name:28} is not installed")
+        for name in names:
+            program = PROLOGUE + FRAMES[name] + EPILOGUE
+            output, cpu, peak = run([sys.executable, "-c", program, str(capture), str(SLOW.get(name, 10**9))])
+            measured.setdefault(name, []).append((cpu, peak))
+            found[name] = [int(word) for word in output.rpartition("found ")[2].split()]
+    lines = [
+        "| | packets | CPU s | packets a CPU second | peak MiB | ip.src found | tcp.dstport found |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in names:
+        cpu = statistics.median(seconds for seconds, _ in measured[name])
+        packets, sources, ports = found[name][0], found[name][1], found[name][2]
+        peak = max(peak for _, peak in measured[name]) / 1024
+        lines.append(f"| {name} | {packets:,} | {cpu:.2f} | {packets / cpu:,.0f} | {peak:.0f} | {sources:,} | {ports:,} |")
+    return lines
+
+
+def versions_of(contestants: Path) -> str:
+    """What was measured, for whoever reads the table."""
+    code = """
+import importlib.metadata, platform, wishpy
+print("Python", platform.python_version(), end=", libwireshark and tshark " + wishpy.versions()["libwireshark"])
+for name in sys.argv[1:]:
+    print(",", name, importlib.metadata.version(name), end="")
+"""
+    names = ["wishpy", "pandas", *(name for name in ("scapy", "pyshark") if is_there(name, contestants))]
+    return run([sys.executable, "-c", "import sys" + code, *names])[0] + "."
+
+
+def write_between(page: Path, name: str, lines: list[str]) -> None:
+    """Puts the lines between the page's two comments of that name."""
+    text = page.read_text()
+    start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, _, rest = text.partition(start)
+    _, found, after = rest.partition(end)
+    if not found:
+        sys.exit(f"{page} has no place for {name}")
+    page.write_text(before + start + "\n".join(lines) + "\n" + found + after)
 
 
 def main() -> int:
@@ -120,8 +171,11 @@ def main() -> int:
     parser.add_argument("--dir", type=Path, default=Path("build/bench"), help="where the benchmark captures are")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", action="store_true", help="peak memory over a million packets too")
-    parser.add_argument("--frames", action="store_true", help="beside pyshark and scapy too")
+    parser.add_argument("--frames", type=int, metavar="N", default=0, help="rounds beside pyshark and scapy")
+    parser.add_argument("--contestants", type=Path, help="the folder where pyshark and scapy are installed")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put that table into this page")
     parser.add_argument("--check", action="store_true", help="exit status 1 when a limit is exceeded")
+    parser.add_argument("capture", nargs="*", type=Path, help="for the loops; else the benchmark captures")
     arguments = parser.parse_args()
     folder = arguments.dir.resolve()
     floor = build_floor(folder)
@@ -129,11 +183,17 @@ def main() -> int:
         return 1
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})   # inherited by every contender
-    kept = [loops(folder / name, floor, arguments.rounds) for name in LIMITS]
+    captures = arguments.capture or [folder / name for name in LIMITS]
+    kept = [loops(capture, floor, arguments.rounds) for capture in captures if arguments.rounds > 0]
     if arguments.memory:
         kept.append(memory(folder / "bench_large.pcap"))
     if arguments.frames:
-        data_frames(folder / "bench_mixed.pcap", max(1, arguments.rounds // 3))
+        contestants = (arguments.contestants or folder / "contestants").resolve()
+        lines = data_frames(folder / "bench_mixed.pcap", arguments.frames, contestants)
+        lines += ["", versions_of(contestants)]
+        print("\nbench_mixed.pcap to a pandas.DataFrame", *lines, sep="\n")
+        if arguments.write:
+            write_between(arguments.write, "to a DataFrame", lines)
     return 1 if arguments.check and not all(kept) else 0
 
 
