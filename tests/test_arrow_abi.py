@@ -6,6 +6,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import shlex
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import arrow_abi
 import pytest
-from conftest import DATA, SANITIZED
+from conftest import DATA, ROOT, SANITIZED
 
 import wishpy
 
@@ -118,6 +120,31 @@ def test_a_stream_released_in_a_thread_that_python_does_not_know(demo: str) -> N
     in_thread(release)
     assert not stream.release
     arrow_abi.release(array)
+    assert len(scan.head()) == 5   # the place is free again
+
+
+@pytest.fixture(scope="module")
+def plain_thread(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """tests/plain_thread.c, compiled. Calls into it let go of the GIL."""
+    library = tmp_path_factory.mktemp("plain_thread") / "plain_thread.so"
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    words = ["-shared", "-fPIC", "-pthread", "-I", ROOT / "csrc" / "engine", "-o", library]
+    environment = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    subprocess.run([*compiler, *words, ROOT / "tests" / "plain_thread.c"], check=True, env=environment)
+    return ctypes.CDLL(str(library))
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_a_stream_read_to_its_end_in_a_plain_thread(demo: str, plain_thread: ctypes.CDLL, progress: bool) -> None:
+    seen: list[tuple[int, int]] = []
+    scan = wishpy.scan([demo, HTTP], NAMES, progress=(lambda *bytes: seen.append(bytes)) if progress else None)
+    rows, batches = ctypes.c_int64(), ctypes.c_int64()
+    stream = arrow_abi.stream_of(scan.__arrow_c_stream__())
+    expected_rows = len(expected(scan))
+    seen.clear()
+    assert plain_thread.read_in_a_thread(ctypes.byref(stream), ctypes.byref(rows), ctypes.byref(batches)) == 0
+    assert rows.value == expected_rows > 20 and batches.value == 1 and not stream.release
+    assert bool(seen) == progress
     assert len(scan.head()) == 5   # the place is free again
 
 

@@ -14,7 +14,7 @@ ROUNDS = set(
     """
     read read_filtered read_fields read_two_pass left_early packets_kept values trees dicts json shown
     pickled matched no_file not_a_capture cut_file bad_filter bad_field bad_keyword busy closed
-    missing_name unknown_name error_in_loop
+    missing_name unknown_name error_in_loop table table_ends
 """.split()
 )
 
@@ -35,7 +35,7 @@ def test_blocks_and_references_are_steady(name: str, isolated: Callable[..., Fin
 
 
 # Each open costs libwireshark 40 ms of reading its tables of names, so not every way of reading is measured here.
-SLOW = {"packets_kept", "dicts", "trees", "read_filtered", "closed", "bad_filter", "bad_field", "bad_keyword"}
+SLOW = {"packets_kept", "dicts", "trees", "read_filtered", "closed", "bad_filter", "bad_field", "bad_keyword", "table_ends"}
 
 
 @plain_memory

@@ -230,11 +230,50 @@ def test_wildcards_are_sorted_and_the_same_for_any_file(demo: str) -> None:
         wishpy.scan(demo, ["nothing.at.all.*"])
 
 
+def test_each_name_is_one_column(demo: str) -> None:
+    names = ["dns.qry.type", "ip.src", "dns.qry.*", "ip.src"]
+    columns = wishpy.scan(demo, names).columns
+    assert columns[:2] == ["dns.qry.type", "ip.src"] and len(set(columns)) == len(columns)
+    assert set(columns) == {"ip.src", *wishpy.scan(demo, ["dns.qry.*"]).columns}
+    with pytest.raises(ValueError, match=r"a column 'ip\.src' already"):
+        wishpy.scan(demo, names, file="ip.src")
+
+
 def test_zero_packets_give_the_schema_and_no_batch() -> None:
     scan = wishpy.scan(DATA / "empty.pcap", ["frame.time", "ip.src"])
     assert list(scan.batches()) == []
     assert scan.schema == {"frame.time": "timestamp[ns, UTC]", "ip.src": "string"}
     assert len(scan.head()) == 0
+
+
+@needs_tshark
+@pytest.mark.parametrize(
+    "path, names, words, keywords",
+    [
+        (
+            "http.pcapng", ["http.host", "frame.protocols"], ["-d", "tcp.port==8080,echo"],
+            {"decode_as": {"tcp.port==8080": "echo"}},
+        ),
+        ("http.pcapng", ["http.host", "frame.len"], ["--disable-protocol", "http"], {"disable": ["http"]}),
+        (
+            "http.pcapng", ["tcp.seq", "tcp.ack"], ["-o", "tcp.relative_sequence_numbers:FALSE"],
+            {"preferences": {"tcp.relative_sequence_numbers": False}},
+        ),
+        (
+            "tls13_recorded.pcapng", ["http.request.method", "http.host"],
+            ["-o", f"tls.keylog_file:{DATA / 'tls13.keys'}"], {"tls_keylog": DATA / "tls13.keys"},
+        ),
+    ],
+)  # fmt: skip
+def test_settings_are_the_dissectors(path: str, names: list[str], words: list[str], keywords: dict[str, Any]) -> None:
+    def rows_of(scan: wishpy.Scan) -> list[list[str]]:
+        return [["" if v is None else str(v) for v in row] for row in scan.head(999).rows()]
+
+    expected, _ = tshark_rows(DATA / path, "f", names, *words)
+    scan = wishpy.scan(DATA / path, names, **keywords)
+    assert rows_of(scan) == expected and len(expected) > 5
+    assert rows_of(pickle.loads(pickle.dumps(scan))) == expected
+    assert rows_of(wishpy.scan(DATA / path, names)) != expected   # and the setting is undone
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except (Error, OSError) as error:
-        print(f"wishpy: {error}", file=sys.stderr)
+        complain(error)
         return FAILED
 
 
@@ -107,13 +107,7 @@ def _add_dissect(commands: Any) -> None:
     add("-2", dest="two_pass", action="store_true", help="two passes, so that fields that point forward are there")
     add("-R", dest="read_filter", metavar="FILTER", help="with -2: the filter of the first pass")
     add("-c", dest="count", metavar="N", type=_count, help="stop after N packets")
-    add("-o", dest="preferences", metavar="NAME:VALUE", action="append", default=[], help="set a preference")
-    add("-d", dest="decode_as", metavar="FIELD==VALUE,PROTOCOL", action="append", default=[], help="decode as")
-    add("-C", dest="profile", metavar="PROFILE", help="one of Wireshark's configuration profiles")
-    add("--enable-protocol", dest="enable", metavar="NAME", action="append", default=[], help="dissect it")
-    add("--disable-protocol", dest="disable", metavar="NAME", action="append", default=[], help="leave it alone")
-    add("-n", dest="no_names", action="store_true", help="no name resolution at all")
-    add("-N", dest="names", metavar="FLAGS", help=_NAMES_HELP)
+    add_settings(parser, "-o")
     add("-T", dest="format", choices=FORMATS, help="what is printed for each packet")
     add("--json", dest="format", action="store_const", const="wishpy", help="the same as -T wishpy")
     add("-V", dest="tree", action="store_true", help="with -T text: the whole tree")
@@ -122,6 +116,34 @@ def _add_dissect(commands: Any) -> None:
     add("-E", dest="settings", metavar="KEY=VALUE", action="append", default=[], help=_SETTINGS_HELP)
     add("-l", dest="flush", action="store_true", help="write each packet at once")
     parser.set_defaults(run=_run_dissect, parser=parser)
+
+
+def add_settings(parser: argparse.ArgumentParser, preference: str) -> None:
+    """The switches that say how Wireshark shall dissect; `preference` is the one that sets a preference."""
+    add = parser.add_argument
+    add(preference, dest="preferences", metavar="NAME:VALUE", action="append", default=[], help="set a preference")
+    add("-d", dest="decode_as", metavar="FIELD==VALUE,PROTOCOL", action="append", default=[], help="decode as")
+    add("-C", dest="profile", metavar="PROFILE", help="one of Wireshark's configuration profiles")
+    add("--enable-protocol", dest="enable", metavar="NAME", action="append", default=[], help="dissect it")
+    add("--disable-protocol", dest="disable", metavar="NAME", action="append", default=[], help="leave it alone")
+    add("-n", dest="no_names", action="store_true", help="no name resolution at all")
+    add("-N", dest="names", metavar="FLAGS", help=_NAMES_HELP)
+    parser.set_defaults(preference=preference)
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """What those switches say, as keywords."""
+    settings: dict[str, Any] = {
+        "preferences": _parted(options, options.preference, options.preferences, ":"),
+        "decode_as": _parted(options, "-d", options.decode_as, ","),
+        "profile": options.profile,
+        "enable": options.enable,
+        "disable": options.disable,
+    }
+    names = _name_resolution(options)
+    if names is not None:
+        settings["name_resolution"] = names
+    return settings
 
 
 _SETTINGS_HELP = (
@@ -332,18 +354,9 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
         "two_pass": options.two_pass,
         "count": options.count,
     }
-    names = _name_resolution(options)
-    if names is not None:
-        arguments["name_resolution"] = names
     if options.fields and _are_plain(options):
         arguments["fields"] = options.fields
-    arguments.update(
-        preferences=_parted(options, "-o", options.preferences, ":"),
-        decode_as=_parted(options, "-d", options.decode_as, ","),
-        profile=options.profile,
-        enable=options.enable,
-        disable=options.disable,
-    )
+    arguments.update(settings_of(options))
     return arguments
 
 
@@ -375,7 +388,7 @@ def _run_dissect(options: argparse.Namespace) -> int:
         return INTERRUPTED
     except (Error, ValueError) as error:  # ValueError: of a setting that means nothing to Wireshark
         output.flush()
-        _complain(error)
+        complain(error)
         return FAILED
     output.flush()
     return 0
@@ -387,7 +400,7 @@ def _log_to_standard_error() -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="wishpy: %(message)s")
 
 
-def _complain(error: Exception) -> None:
+def complain(error: Exception) -> None:
     print(f"wishpy: {error}", file=sys.stderr)
     if isinstance(error, FilterError) and error.filter and error.position is not None:
         print(f"  {error.filter}", file=sys.stderr)

@@ -7,6 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from .cli import FAILED, add_settings, complain, settings_of
+
 if TYPE_CHECKING:
     from .tables import Scan
 
@@ -30,7 +32,7 @@ def add_parsers(subparsers: Any) -> None:
     add("-2", dest="two_pass", action="store_true", help="two passes, so that fields that point forward are there")
     add("-R", dest="read_filter", metavar="FILTER", help="with -2: the filter of the first pass")
     add("-c", dest="count", metavar="N", type=_count, help="stop after N rows")
-    add("-n", dest="no_names", action="store_true", help="no name resolution at all")
+    add_settings(parser, "--preference")
     add("-E", dest="settings", metavar="occurrence=f|l|a", action="append", default=[], help="of repeated fields")
     add("--text", metavar="FIELD", action="append", default=[], help="this column: Wireshark's line, not the value")
     add("--encode", metavar="FIELD=HOW", action="append", default=[], help="dictionary, int or bytes")
@@ -70,10 +72,9 @@ def _make_scan(options: argparse.Namespace) -> Scan:
     from .errors import Error
     from .tables import scan
 
-    keywords: dict[str, Any] = {"name_resolution": ()} if options.no_names else {}
     watched = options.output is not None and sys.stderr.isatty()
     try:
-        return scan(
+        table = scan(
             [*options.read, *options.files],
             options.fields,
             occurrence=_occurrence(options),
@@ -85,13 +86,13 @@ def _make_scan(options: argparse.Namespace) -> Scan:
             two_pass=options.two_pass,
             read_filter=options.read_filter,
             count=options.count,
-            **keywords,
+            **settings_of(options),
         )
     except Error:
         raise
     except ValueError as error:
         options.parser.error(str(error))
-        raise  # not reached: error() ends the program
+    return table
 
 
 def _run_table(options: argparse.Namespace) -> int:
@@ -110,7 +111,7 @@ def _run_table(options: argparse.Namespace) -> int:
             table.write_parquet(options.output)
         else:
             table.write_arrow(options.output)
-    except ImportError as error:
-        print(f"wishpy: {error}", file=sys.stderr)
-        return 2
+    except (ImportError, ValueError) as error:  # ValueError: of a setting that means nothing to Wireshark
+        complain(error)
+        return FAILED
     return 0

@@ -67,7 +67,7 @@ class _Frame:
 
     @property
     def schema(self) -> dict[str, str]:
-        """Name and Arrow type of each column; of columns with the same name, the last."""
+        """Name and Arrow type of each column."""
         return {column[0]: _type_name(column) for column in self._plan.columns}
 
     def __arrow_c_schema__(self) -> object:
@@ -341,7 +341,7 @@ def scan(
     """Return a capture as a lazy table with a column for each field.
 
     source      path of a capture file, a glob pattern, or an iterable of them, read one after the other
-    fields      names, or patterns such as "dns.*", which stand for all matching names, sorted;
+    fields      names, or patterns such as "dns.*", which stand for all matching names, sorted; each name once;
                 "_ws.col.info" and its kin are the columns of Wireshark's packet list
     occurrence  of fields that a packet has more than once: "first", "last", or "all" for columns of lists
     text        names of columns that hold the line of Wireshark's tree instead of the value

@@ -116,7 +116,19 @@ expand_pattern(module_state *state, PyObject *pattern, const char *text, PyObjec
     return result;
 }
 
-/* The columns' names in order: names as they are, a pattern's matches sorted. */
+/* Steals a list; a new one with each item once, at its first place. */
+static PyObject *
+once_each(PyObject *list)
+{
+    PyObject *dict = list == NULL ? NULL : PyObject_CallMethod((PyObject *)&PyDict_Type, "fromkeys", "O", list);
+    PyObject *result = dict == NULL ? NULL : PySequence_List(dict);
+    Py_XDECREF(list);
+    Py_XDECREF(dict);
+    return result;
+}
+
+/* The columns' names in order: names as they are, a pattern's matches sorted; each once, as two columns of one name
+ * are none that a data frame can have. */
 static PyObject *
 expand_names(module_state *state, PyObject *given)
 {
@@ -140,7 +152,7 @@ expand_names(module_state *state, PyObject *given)
         }
     }
     Py_XDECREF(names);
-    return expanded;
+    return once_each(expanded);
 }
 
 /* ---- TablePlan ---- */
@@ -198,12 +210,16 @@ add_column(module_state *state, wp_plan *plan, PyObject *name, const column_wish
 }
 
 static int
-add_file_column(module_state *state, wp_plan *plan, PyObject *name, PyObject *encode)
+add_file_column(module_state *state, wp_plan *plan, PyObject *names, PyObject *name, PyObject *encode)
 {
     wp_encoding encoding;
     wp_error error;
     const char *text = PyUnicode_AsUTF8(name);
-    if (text == NULL || get_encoding(encode, name, &encoding) < 0) {
+    const int taken = text == NULL ? -1 : PySequence_Contains(names, name);
+    if (taken > 0) {
+        PyErr_Format(PyExc_ValueError, "file: there is a column %R already", name);
+    }
+    if (taken != 0 || get_encoding(encode, name, &encoding) < 0) {
         return -1;
     }
     const wp_status status = wp_plan_add_path(plan, text, encoding, &error);
@@ -257,7 +273,7 @@ make_plan(module_state *state, PyObject *names, wp_occurrence occurrence, const 
         PyErr_NoMemory();
         return NULL;
     }
-    int result = file == Py_None ? 0 : add_file_column(state, plan, file, wishes->encode);
+    int result = file == Py_None ? 0 : add_file_column(state, plan, names, file, wishes->encode);
     for (Py_ssize_t i = 0; result == 0 && i < count; i++) {
         result = add_column(state, plan, PyList_GET_ITEM(names, i), wishes);
     }

@@ -156,6 +156,31 @@ def error_in_loop() -> None:
             raise LookupError(packet.number)
 
 
+TABLE = ["frame.time", "ip.addr", "frame.protocols", "tcp.flags.syn", "tcp.payload", "_ws.col.info"]
+
+
+def table() -> None:
+    wishpy.scan(DEMO, TABLE, occurrence="all", encode={"ip.addr": "dictionary"}, file=True).to_pydict()
+
+
+def table_ends() -> None:
+    """Readings that are left, never begun, refused, or end in an error."""
+    scan = wishpy.scan(DEMO, TABLE, progress=lambda done, all: None)
+    next(scan.batches(3))
+    scan.__arrow_c_stream__()
+    pickle.loads(pickle.dumps(wishpy.scan(DEMO, TABLE))).__arrow_c_schema__()
+    for error, path, more in (
+        (wishpy.FileError, cut_path(), {}),
+        (wishpy.FilterError, DEMO, {"display_filter": "ip.src =="}),
+        (ValueError, DEMO, {"encode": {"frame.time": "int"}}),
+        (wishpy.FieldError, DEMO, {"text": {"ip.addr"}, "fields": ["ip.adr"]}),
+    ):
+        fields = more.pop("fields", TABLE)
+        with contextlib.suppress(error):
+            wishpy.scan(path, fields, **more).to_pydict()
+            raise AssertionError(f"{error} did not come")
+
+
 ROUNDS: dict[str, Callable[[], Any]] = {
     "read": read,
     "read_filtered": lambda: read(display_filter="tcp.flags.syn == 1"),
@@ -181,6 +206,8 @@ ROUNDS: dict[str, Callable[[], Any]] = {
     "missing_name": missing_name,
     "unknown_name": unknown_name,
     "error_in_loop": error_in_loop,
+    "table": table,
+    "table_ends": table_ends,
 }
 
 

@@ -67,6 +67,13 @@ def errors() -> tuple[str, ...]:
     )
 
 
+TABLE = ["frame.number", "ip.addr", "tcp.flags.*", "tcp.payload", "frame.time"]
+
+
+def scan() -> wishpy.Scan:
+    return wishpy.scan(PATH, TABLE, occurrence="all", encode={"ip.addr": "dictionary"}, text={"tcp.flags.syn"})
+
+
 WORKS: dict[str, Callable[[], Any]] = {
     "open": lambda: wishpy.Dissector(PATH).close(),
     "iterate": lambda: sum(packet.number for packet in read()),
@@ -84,6 +91,8 @@ WORKS: dict[str, Callable[[], Any]] = {
     "find": lambda: (ANSWER.find("dns.a").value, len(ANSWER.find_all("ip.addr"))),
     "errors": errors,
     "texts": texts,
+    "table": lambda: scan().head(4).to_pydict(),
+    "table_stream": lambda: (type(scan().head(2).__arrow_c_stream__()), type(scan().__arrow_c_stream__())),
     "kept": lambda: [packet["frame.number"] for packet in read(count=5)],
 }
 
