@@ -137,9 +137,10 @@ def data_frames(capture: Path, rounds: int, contestants: Path) -> list[str]:
     ]
     for name in names:
         cpu = statistics.median(seconds for seconds, _ in measured[name])
-        packets, sources, ports = found[name][0], found[name][1], found[name][2]
+        packets, sources, ports, _ = found[name]
         peak = max(peak for _, peak in measured[name]) / 1024
-        lines.append(f"| {name} | {packets:,} | {cpu:.2f} | {packets / cpu:,.0f} | {peak:.0f} | {sources:,} | {ports:,} |")
+        cells = [name, f"{packets:,}", f"{cpu:.2f}", f"{packets / cpu:,.0f}", f"{peak:.0f}", f"{sources:,}", f"{ports:,}"]
+        lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
