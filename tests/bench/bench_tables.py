@@ -139,8 +139,8 @@ def data_frames(capture: Path, rounds: int, contestants: Path) -> list[str]:
         cpu = statistics.median(seconds for seconds, _ in measured[name])
         packets, sources, ports, _ = found[name]
         peak = max(peak for _, peak in measured[name]) / 1024
-        cells = [name, f"{packets:,}", f"{cpu:.2f}", f"{packets / cpu:,.0f}", f"{peak:.0f}", f"{sources:,}", f"{ports:,}"]
-        lines.append("| " + " | ".join(cells) + " |")
+        cells = [name, f"{packets:,}", f"{cpu:.2f}", f"{packets / cpu:,.0f}", f"{peak:.0f}"]
+        lines.append("| " + " | ".join([*cells, f"{sources:,}", f"{ports:,}"]) + " |")
     return lines
 
 
