@@ -39,8 +39,9 @@ def pair() -> Iterator[Veth]:
         yield made
 
 
-def test_each_packet_is_delivered_when_it_comes() -> None:
-    with Capturer("lo", capture_filter=ONLY) as capturer, Dissector(capturer) as packets:
+@pytest.mark.parametrize("isolated", [False, True], ids=["here", "in a worker"])
+def test_each_packet_is_delivered_when_it_comes(isolated: bool) -> None:
+    with Capturer("lo", capture_filter=ONLY) as capturer, Dissector(capturer, isolated=isolated) as packets:
         for number in range(1, 11):
             send()
             packet = next(packets)
@@ -140,9 +141,13 @@ def test_another_process_captures() -> None:
     process = context.Process(target=capture_into, args=(items, ready))
     process.start()
     assert ready.wait(30)
-    send(5)
     with Dissector(items) as packets:
-        assert [(packet.number, packet["udp.dstport"]) for packet in packets] == [(i, PORT) for i in range(1, 6)]
+        for number in range(1, 6):
+            send()
+            packet = next(packets)
+            assert time.time_ns() - packet.time_ns < 200_000_000
+            assert (packet.number, packet["udp.dstport"]) == (number, PORT)
+        assert list(packets) == []
     process.join()
 
 

@@ -79,7 +79,8 @@ class Veth:
 def veth() -> Iterator[Veth]:
     number = next(_numbers)
     name = f"wp{os.getpid() % 100000}n{number}"
-    pair = Veth(name, f"{name}a", f"{name}b", f"10.{200 + number % 50}.77.1", f"10.{200 + number % 50}.77.2")
+    net = f"10.{200 + (os.getpid() // 256 + number) % 50}.{os.getpid() % 256}"  # two runs of the suite have two nets
+    pair = Veth(name, f"{name}a", f"{name}b", f"{net}.1", f"{net}.2")
     commands = [
         ["ip", "netns", "add", name],
         ["ip", "link", "add", pair.here, "type", "veth", "peer", "name", pair.there, "netns", name],
