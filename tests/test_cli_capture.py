@@ -122,6 +122,7 @@ def test_a_closed_pipe_ends_it_silently() -> None:
     capture.process.stdout.close()
     assert capture.process.stderr is not None
     err = capture.process.stderr.read()
+    capture.process.stderr.close()
     assert capture.process.wait(10) == 0
     assert "Traceback" not in err and "Broken" not in err
 
@@ -132,6 +133,7 @@ def test_a_closed_pipe_ends_the_capture_file_silently_too() -> None:
     assert capture.process.stdout is not None and capture.process.stderr is not None
     capture.process.stdout.close()
     err = capture.process.stderr.read()
+    capture.process.stderr.close()
     assert capture.process.wait(10) == 0
     assert "Traceback" not in err and "Broken" not in err
 
