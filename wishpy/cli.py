@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
+from .cli_settings import add_settings, count, settings_of
 from .errors import Error, FilterError
 
 if TYPE_CHECKING:
@@ -91,13 +92,6 @@ Dissects a capture file. On a terminal each packet is a summary line; into a fil
 """
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
 def _add_dissect(commands: Any) -> None:
     parser = commands.add_parser("dissect", help="dissect a capture file", description=_DISSECT)
     add = parser.add_argument
@@ -106,7 +100,7 @@ def _add_dissect(commands: Any) -> None:
     add("-Y", dest="display_filter", metavar="FILTER", help="only packets that match this display filter")
     add("-2", dest="two_pass", action="store_true", help="two passes, so that fields that point forward are there")
     add("-R", dest="read_filter", metavar="FILTER", help="with -2: the filter of the first pass")
-    add("-c", dest="count", metavar="N", type=_count, help="stop after N packets")
+    add("-c", dest="count", metavar="N", type=count, help="stop after N packets")
     add_settings(parser, "-o")
     add("-T", dest="format", choices=FORMATS, help="what is printed for each packet")
     add("--json", dest="format", action="store_const", const="wishpy", help="the same as -T wishpy")
@@ -115,54 +109,15 @@ def _add_dissect(commands: Any) -> None:
     add("-e", dest="fields", metavar="FIELD", action="append", default=[], help="only this field; may be given again")
     add("-E", dest="settings", metavar="KEY=VALUE", action="append", default=[], help=_SETTINGS_HELP)
     add("-l", dest="flush", action="store_true", help="write each packet at once")
+    for letter in ("-i", "-f"):  # tshark's, which another command has
+        add(letter, dest="capturing", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run_dissect, parser=parser)
-
-
-def add_settings(parser: argparse.ArgumentParser, preference: str) -> None:
-    """The switches that say how Wireshark shall dissect; `preference` is the one that sets a preference."""
-    add = parser.add_argument
-    add(preference, dest="preferences", metavar="NAME:VALUE", action="append", default=[], help="set a preference")
-    add("-d", dest="decode_as", metavar="FIELD==VALUE,PROTOCOL", action="append", default=[], help="decode as")
-    add("-C", dest="profile", metavar="PROFILE", help="one of Wireshark's configuration profiles")
-    add("--enable-protocol", dest="enable", metavar="NAME", action="append", default=[], help="dissect it")
-    add("--disable-protocol", dest="disable", metavar="NAME", action="append", default=[], help="leave it alone")
-    add("-n", dest="no_names", action="store_true", help="no name resolution at all")
-    add("-N", dest="names", metavar="FLAGS", help=_NAMES_HELP)
-    parser.set_defaults(preference=preference)
-
-
-def settings_of(options: argparse.Namespace) -> dict[str, Any]:
-    """What those switches say, as keywords."""
-    settings: dict[str, Any] = {
-        "preferences": _parted(options, options.preference, options.preferences, ":"),
-        "decode_as": _parted(options, "-d", options.decode_as, ","),
-        "profile": options.profile,
-        "enable": options.enable,
-        "disable": options.disable,
-    }
-    names = _name_resolution(options)
-    if names is not None:
-        settings["name_resolution"] = names
-    return settings
 
 
 _SETTINGS_HELP = (
     "for -T fields: header=y|n, bom=y|n, separator=/t|/s|CHARACTER, occurrence=f|l|a, aggregator=,|/s|CHARACTER, "
     "quote=d|s|n"
 )
-
-_NAMES_HELP = "resolve names of m: MAC, n: network, t: transport, v: VLAN, g: MaxMind; N: ask DNS"
-_NAMES = {"m": "mac", "n": "network", "t": "transport", "v": "vlan", "g": "maxmind", "N": "dns"}
-
-
-def _name_resolution(options: argparse.Namespace) -> tuple[str, ...] | None:
-    if options.no_names:
-        return ()
-    if options.names is None:
-        return None
-    if unknown := set(options.names) - set(_NAMES):
-        options.parser.error(f"-N has no letter {''.join(sorted(unknown))!r}: it takes {''.join(_NAMES)}")
-    return tuple(_NAMES[letter] for letter in options.names)
 
 
 class _FieldSettings:
@@ -195,20 +150,11 @@ class _FieldSettings:
         return True
 
 
-def _parted(options: argparse.Namespace, switch: str, given: Sequence[str], separator: str) -> dict[str, str]:
-    """What -o and -d say, parted where tshark parts it."""
-    parted = {}
-    for text in given:
-        name, found, value = text.partition(separator)
-        if not name.strip() or not found:
-            options.parser.error(f"{switch} {text!r} has no {separator!r} in it")
-        parted[name.strip()] = value.strip()
-    return parted
-
-
 def _check_dissect(options: argparse.Namespace) -> None:
     """What the parser can't see: options that contradict one another, and what follows from others."""
     wrong = options.parser.error
+    if options.capturing is not None:
+        wrong("-i and -f are about capturing: that is 'wishpy capture INTERFACE -f FILTER'")
     if (options.file is None) == (options.read is None):
         wrong("one FILE is needed")
     options.file = options.read if options.file is None else options.file

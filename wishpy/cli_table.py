@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from .cli import FAILED, add_settings, complain, settings_of
+from .cli import FAILED, complain
+from .cli_settings import add_settings, settings_of
 
 if TYPE_CHECKING:
     from .tables import Scan
