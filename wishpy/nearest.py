@@ -13,7 +13,9 @@ def hint(name: str, names: Iterable[str]) -> str:
         by_lower.setdefault(candidate.lower(), candidate)
     wanted = name.lower()
     longer = sorted((key for key in by_lower if wanted and key.startswith(wanted)), key=len)[:2]
-    near = [*longer, *difflib.get_close_matches(wanted, by_lower, n=3, cutoff=0.6)]
+    group, dot, _ = wanted.partition(".")
+    related = [key for key in by_lower if dot and key.startswith(group + dot)]   # of the same protocol: more likely
+    near = [*longer, *difflib.get_close_matches(wanted, related), *difflib.get_close_matches(wanted, by_lower)]
     if not near:
         near = sorted((key for key in by_lower if wanted and wanted in key), key=len)
     quoted = [repr(by_lower[key]) for key in list(dict.fromkeys(near))[:3]]

@@ -193,7 +193,7 @@ set_by_kind(const wp_setting *setting, rule *r, GArray *undo, wp_error *error)
         dissector_change_payload(r->table, r->handle);
         return WP_OK;
     default:
-        return bad_selector(setting, "tables of this kind cannot be set", error);
+        return bad_selector(setting, "Wireshark has no decode as for a table of bytes, GUIDs or rules of its own", error);
     }
 }
 

@@ -282,6 +282,7 @@ wp_set_preference(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_e
         return wp_fail(error, WP_EPREFERENCE, "no preference is called '%.200s'", setting->name);
     }
     if (it.kind == WSC_PREF_OBSOLETE) {
+        *wrong = WP_WRONG_PREFERENCE;   /* what took its place most often has a name near to it */
         return wp_fail(error, WP_EPREFERENCE, "%s: Wireshark has given up this preference", setting->name);
     }
     if (it.kind == WSC_PREF_TABLE) {
