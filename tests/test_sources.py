@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import ctypes.util
 import itertools
 import os
 import queue
+import re
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -15,6 +19,9 @@ import pytest
 from conftest import DATA, SHARED, plain_memory, run_python
 
 from wishpy import Capturer, Dissector, RawPacket
+
+sys.path.insert(0, str(DATA))
+from make_data import NANO, Blocks
 
 FULL = bool(os.environ.get("WISHPY_FULL"))
 
@@ -119,6 +126,58 @@ def test_plain_bytes_need_a_link_type(raws: list[RawPacket]) -> None:
         Dissector([], linktype="EN10M")
     with pytest.raises(ValueError, match="linktype"):
         Dissector(DATA / "dns.pcap", linktype=1)
+
+
+# Where a file's number for a link type is not libpcap's own (pcap-common.c).
+FILE_NUMBERS = {11: 100, 12: 101, 16: 103, 19: 106}
+# Their first bytes go by what a file says of the interface; and what no file has.
+NOT_BY_BYTES = {"LINUX_IRDA", "LINUX_LAPD", "PPP_BSDOS"}
+
+
+def libpcap_names() -> dict[int, str]:
+    library = ctypes.CDLL(ctypes.util.find_library("pcap"))
+    library.pcap_datalink_val_to_name.restype = ctypes.c_char_p
+    names = {number: library.pcap_datalink_val_to_name(number) for number in range(400)}
+    return {number: name.decode() for number, name in names.items() if name}
+
+
+def layers_of(packet: Any) -> dict[str, Any]:
+    """All but what a file says of a frame."""
+    return {name: layer for name, layer in packet.to_dict().items() if name != "frame"}
+
+
+def dissected_as(frame: bytes, kinds: dict[int, Any]) -> dict[int, Any]:
+    """The same frame under each link type that Wireshark takes."""
+    found = {}
+    with Dissector() as dissector:
+        for number, kind in kinds.items():
+            try:
+                found[number] = dissector.dissect(frame, time_ns=10**18, linktype=kind)
+            except ValueError as error:
+                assert re.search("not known to Wireshark|invalid sll_protocol", str(error)), (kind, error)
+    return found
+
+
+def test_every_link_type_of_libpcap_by_name_and_number(tmp_path: Path) -> None:
+    """The same frame as from a file, whatever its first bytes tell the dissector."""
+    frame, path = bytes(number * 37 % 251 for number in range(120)), tmp_path / "all.pcapng"
+    names = {number: name for number, name in libpcap_names().items() if name not in NOT_BY_BYTES}
+    assert len(names) > 140
+    spelled = [names, {number: f"dlt_{name.lower()}" for number, name in names.items()}, {each: each for each in names}]
+    mine = [dissected_as(frame, kinds) for kinds in spelled]
+    assert len(mine[0]) > 100
+    file = Blocks()
+    file.section()
+    for index, number in enumerate(mine[0]):
+        file.interface(FILE_NUMBERS.get(number, number), NANO)
+        file.packet(index, 10**18, frame)
+    path.write_bytes(file.data)
+    read = dict(zip(mine[0], packets_of(path), strict=True))
+    for found in mine:
+        assert list(found) == list(read)
+        for number, packet in read.items():
+            assert found[number].data == packet.data, names[number]
+            assert layers_of(found[number]) == layers_of(packet), names[number]
 
 
 def test_what_an_iterable_raises_comes_out_as_it_is(raws: list[RawPacket]) -> None:

@@ -12,6 +12,7 @@
 #include "follow.h"
 #include "heuristic_order.h"
 #include "library.h"
+#include "pseudo_header.h"
 #include "ws_compat.h"
 
 /* When a frame was captured, for columns that are filled when that frame is no longer the previous one. */
@@ -589,6 +590,9 @@ take_record(wp_slot *slot, const wp_record *record, wp_error *error)
     const int encap = wtap_pcap_encap_to_wtap_encap(record->linktype);
     if (encap == WTAP_ENCAP_UNKNOWN) {
         return wp_fail(error, WP_EVALUE, "link type %d is not known to Wireshark", record->linktype);
+    }
+    if (wp_has_pseudo_header(record->linktype)) {
+        return wp_pseudo_header_read(record, &slot->record, error);
     }
     wsc_record_reset(&slot->record);
     wsc_record_synthesize(&slot->record, encap, record->data, record->captured_length, record->length,

@@ -393,6 +393,16 @@ wsc_seek_read(wtap *file, int64_t offset, wsc_record *r, int *err, gchar **info)
 #endif
 }
 
+/* The time of a record that comes from no file, unknown where nanoseconds are negative; it has no interface either. */
+static inline void
+wsc_record_set_origin(wsc_record *r, int64_t seconds, int nanoseconds)
+{
+    r->rec.presence_flags = (nanoseconds < 0 ? 0 : WTAP_HAS_TS) | WTAP_HAS_CAP_LEN;
+    r->rec.ts.secs = (time_t)seconds;
+    r->rec.ts.nsecs = nanoseconds < 0 ? 0 : nanoseconds;
+    r->rec.tsprec = WTAP_TSPREC_NSEC;
+}
+
 /* A record that comes from no file: an empty packet record of this encapsulation, then its bytes.
  * From 4.6 wtap_setup_packet_rec must come first, or the first dissection aborts. */
 static inline void
@@ -406,10 +416,7 @@ wsc_record_synthesize(wsc_record *r, int encap, const uint8_t *bytes, uint32_t c
     r->rec.rec_type = REC_TYPE_PACKET;
     Buffer *buffer = &r->buffer;
 #endif
-    r->rec.presence_flags = (nanoseconds < 0 ? 0 : WTAP_HAS_TS) | WTAP_HAS_CAP_LEN;
-    r->rec.ts.secs = (time_t)seconds;
-    r->rec.ts.nsecs = nanoseconds < 0 ? 0 : nanoseconds;
-    r->rec.tsprec = WTAP_TSPREC_NSEC;
+    wsc_record_set_origin(r, seconds, nanoseconds);
     memset(&r->rec.rec_header.packet_header, 0, sizeof r->rec.rec_header.packet_header);
     r->rec.rec_header.packet_header.caplen = captured;
     r->rec.rec_header.packet_header.len = length;
