@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from .cli import FAILED, complain
-from .cli_settings import add_settings, settings_of
+from .cli_settings import add_settings, count, settings_of
 
 if TYPE_CHECKING:
     from .tables import Scan
@@ -32,7 +32,7 @@ def add_parsers(subparsers: Any) -> None:
     add("-Y", dest="display_filter", metavar="FILTER", help="only packets that match this display filter")
     add("-2", dest="two_pass", action="store_true", help="two passes, so that fields that point forward are there")
     add("-R", dest="read_filter", metavar="FILTER", help="with -2: the filter of the first pass")
-    add("-c", dest="count", metavar="N", type=_count, help="stop after N rows")
+    add("-c", dest="count", metavar="N", type=count, help="stop after N rows")
     add_settings(parser, "--preference")
     add("-E", dest="settings", metavar="occurrence=f|l|a", action="append", default=[], help="of repeated fields")
     add("--text", metavar="FIELD", action="append", default=[], help="this column: Wireshark's line, not the value")
@@ -40,13 +40,6 @@ def add_parsers(subparsers: Any) -> None:
     add("--file-column", action="store_true", help="a column with the file's name in front")
     add("-o", dest="output", metavar="OUTPUT", help="*.parquet, *.arrow or *.csv")
     parser.set_defaults(run=_run_table, parser=parser)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
 
 
 def _occurrence(options: argparse.Namespace) -> str:
