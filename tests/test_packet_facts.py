@@ -12,7 +12,7 @@ from typing import Any
 import oracle
 import pytest
 import traffic
-from conftest import DATA, SHARED, needs_tshark
+from conftest import DATA, SHARED, TESTS, needs_tshark
 
 import wishpy
 from wishpy.records import DataSource, ExpertInfo
@@ -145,6 +145,18 @@ def test_tshark_follows_what_follow_says(path: Path) -> None:
         what = ",".join(["follow", name, "hex", *map(str, numbers)])
         lines = oracle.lines(path, "-q", "-z", what)
         assert any(line.startswith("Filter: ") and str(numbers[0]) in line for line in lines), what
+
+
+def test_streams_of_quic_are_those_that_wireshark_would_follow() -> None:
+    """The first stream of the packet; none where it carries no stream."""
+    keys = TESTS / "encrypted/quic.keys"
+    seen = set()
+    for packet in read(TESTS / "encrypted/quic.pcapng", tls_keylog=keys):
+        streams = packet.get_all("quic.stream.stream_id")
+        key = (packet["quic.connection.number"], streams[0]) if streams else None
+        assert packet.follow.get("quic") == key
+        seen.add(key)
+    assert len(seen) > 3
 
 
 def test_a_stream_within_a_connection_does_not_depend_on_when_it_is_asked_for() -> None:

@@ -63,6 +63,24 @@ def test_a_script_dissects_or_is_not_loaded(
         assert (eval(seen), loaded) == (first, "True True")
 
 
+def test_a_worker_has_the_plugins_of_its_parent(python: Callable[..., Finished]) -> None:
+    """Whoever it becomes: root's environment cannot name a folder of plugins, anybody else's can."""
+    code = """
+import wishpy
+frame = bytes(12) + bytes.fromhex("88a4 0110 0c11 00000000 00000000") + bytes(46)
+found = []
+for isolated in (False, True):
+    with wishpy.Dissector(isolated=isolated) as dissector:
+        found.append(dissector.dissect(frame).protocols)
+print(found[0] == found[1], "ecatf" in found[0], bool(wishpy.versions()["plugins"]))
+"""
+    plain = python(code=code).check().split()
+    assert plain == ["True", "True", "True"]
+    elsewhere = python(code=code, env={**os.environ, "WIRESHARK_PLUGIN_DIR": "/nowhere"}).check().split()
+    as_root = str(os.geteuid() == 0)
+    assert elsewhere == ["True", as_root, as_root]
+
+
 @needs_tshark
 def test_plugins_are_those_of_tshark(python: Callable[..., Finished], home: dict[str, str]) -> None:
     """But for the codecs: wishpy plays no sound."""

@@ -20,7 +20,7 @@ named_by(follow_index_filter_func filter)
 {
     char *one = filter(1, 1), *other = filter(1, 2);
     const guint result = one == NULL || other == NULL ? WP_FOLLOW_FILTER
-                         : strcmp(one, other) == 0    ? WP_FOLLOW_STREAM
+                       : strcmp(one, other) == 0      ? WP_FOLLOW_STREAM
                                                       : WP_FOLLOW_SUB_STREAM;
     g_free(one);
     g_free(other);

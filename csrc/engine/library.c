@@ -137,6 +137,20 @@ forget_plugin_folders(void)
 }
 
 static void
+note_privileges(void)
+{
+    wsc_log_init();   /* what comes next may want to say something */
+    init_process_policies();
+}
+
+void
+wp_library_note_privileges(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, note_privileges);
+}
+
+static void
 start_steps(wp_status *status, wp_error *error)
 {
     /* They turn a dissector's error into an abort of the whole process; read once, inside epan_init. */
@@ -147,8 +161,7 @@ start_steps(wp_status *status, wp_error *error)
     setenv("WIRESHARK_DATA_DIR", WISHPY_DATA_DIR, 0);
     setenv("WIRESHARK_PLUGIN_DIR", WISHPY_PLUGIN_DIR, 0);
 #endif
-    wsc_log_init();
-    init_process_policies();
+    wp_library_note_privileges();
     char *message = wsc_configuration_init("wishpy");
     if (message != NULL) {
         log_line(3, "wishpy", message);

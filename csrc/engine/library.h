@@ -12,6 +12,11 @@ wp_status wp_library_check(wp_error *error);
 /* Starts libwireshark; once per process, later calls return what the first one did. No lock held. */
 wp_status wp_library_start(wp_error *error);
 
+/* libwireshark trusts the environment and the user's folder of plugins with less where root starts it. Called first by a
+ * worker, so that it counts as started by whom its parent is, and not as the user that it becomes; else the start does
+ * it. No lock. */
+void wp_library_note_privileges(void);
+
 /* Lua and binary plugins, which libwireshark loads when it starts: says whether it shall. WP_EBUSY where it has started
  * with the other choice, or the other was asked for before. No lock held. */
 wp_status wp_library_choose_plugins(bool load, wp_error *error);

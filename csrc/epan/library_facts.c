@@ -109,8 +109,7 @@ library_choose_plugins(PyObject *module, PyObject *given)
     Py_RETURN_NONE;
 }
 
-const char library_has_plugins__doc__[] =
-    "_has_plugins($module, /)\n--\n\nDoes this process load plugins, or will it?";
+const char library_has_plugins__doc__[] = "_has_plugins($module, /)\n--\n\nDoes this process load plugins, or will it?";
 
 PyObject *
 library_has_plugins(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))

@@ -43,8 +43,8 @@ list_of(Packet *self, uint32_t count, const char *class_name, make_entry make)
 static PyObject *
 data_source(const wp_block *block, uint32_t i, PyObject *class)
 {
-    const wp_block_source *source = (const wp_block_source *)(const void *)((const char *)block
-                                                                            + wp_block_rest(block)->sources) + i;
+    const wp_block_source *source =
+        (const wp_block_source *)(const void *)((const char *)block + wp_block_rest(block)->sources) + i;
     PyObject *name = text_at(block, source->name);
     PyObject *result = NULL;
     if (name != NULL) {
@@ -55,17 +55,17 @@ data_source(const wp_block *block, uint32_t i, PyObject *class)
     return result;
 }
 
-const char packet_data_sources__doc__[] =
-    "The bytes that fields lie in, a list of (name, data): 'Frame (60 bytes)', then what was reassembled, decrypted or\n"
-    "decompressed. A Field's source_index is its place here.";
+const char packet_data_sources__doc__[] = "The bytes that fields lie in, a list of (name, data): 'Frame (60 bytes)', "
+                                          "then what was reassembled, decrypted or\n"
+                                          "decompressed. A Field's source_index is its place here.";
 
 PyObject *
 packet_data_sources(PyObject *op, void *Py_UNUSED(closure))
 {
     Packet *self = (Packet *)op;
     return packet_need_rest(self) < 0
-               ? NULL
-               : list_of(self, wp_block_rest(self->block)->source_count, "DataSource", data_source);
+             ? NULL
+             : list_of(self, wp_block_rest(self->block)->source_count, "DataSource", data_source);
 }
 
 /* ---- expert information ---- */
@@ -73,8 +73,8 @@ packet_data_sources(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 expert_info(const wp_block *block, uint32_t i, PyObject *class)
 {
-    const wp_block_expert *expert = (const wp_block_expert *)(const void *)((const char *)block
-                                                                            + wp_block_rest(block)->experts) + i;
+    const wp_block_expert *expert =
+        (const wp_block_expert *)(const void *)((const char *)block + wp_block_rest(block)->experts) + i;
     const uint32_t members[] = {expert->severity, expert->group, expert->summary, expert->protocol};
     PyObject *result = NULL;
     PyObject *arguments = PyTuple_New(4);
@@ -102,8 +102,8 @@ packet_expert(PyObject *op, void *Py_UNUSED(closure))
 {
     Packet *self = (Packet *)op;
     return packet_need_rest(self) < 0
-               ? NULL
-               : list_of(self, wp_block_rest(self->block)->expert_count, "ExpertInfo", expert_info);
+             ? NULL
+             : list_of(self, wp_block_rest(self->block)->expert_count, "ExpertInfo", expert_info);
 }
 
 /* ---- streams ---- */

@@ -38,6 +38,7 @@ worker_start(PyObject *module, PyObject *args)
     epan_lock();
     wp_settings_let_last_locked();
     wp_epan_unlock();
+    wp_library_note_privileges();
     wp_status status = wp_guard_start(socket, (pid_t)parent, &error);
     if (status == WP_OK) {
         status = wp_ring_open(&ring, memory, readable, writable, socket, &error);

@@ -54,6 +54,9 @@ def main() -> None:
                             str(packet),
                             packet.to_json(),
                             packet.hexdump(io.StringIO()),
+                            packet.expert,
+                            packet.follow,
+                            packet._repr_html_(),
                             pickle.dumps(packet),
                         )
             except wishpy.FileError as error:

@@ -19,6 +19,7 @@ ROUNDS = 4000
 def use(packet: Any) -> None:
     packet.to_dict(), packet.info, packet.data, packet.columns, packet.comment, packet.interface, list(packet.keys())
     str(packet), packet.hexdump(io.StringIO()), packet.to_json(), repr(packet), pickle.dumps(packet)
+    packet.expert, packet.follow, packet.data_sources, packet._repr_html_()
     stack = list(packet.layers)
     while stack:
         field = stack.pop()

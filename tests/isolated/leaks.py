@@ -69,6 +69,7 @@ def trees() -> None:
 def shown() -> None:
     for packet in kept():
         packet.show(io.StringIO()), packet.hexdump(io.StringIO()), repr(packet), str(packet)
+        packet.expert, packet.follow, packet.data_sources, packet._repr_html_()
 
 
 def pickled() -> None:

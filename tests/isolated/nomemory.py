@@ -84,6 +84,7 @@ WORKS: dict[str, Callable[[], Any]] = {
     "layers": lambda: tree(ANSWER.layers),
     "values": lambda: (ANSWER["dns.a"], ANSWER.get_all("ip.addr"), "dns" in ANSWER, list(ANSWER.keys()), ANSWER["udp"]),
     "columns": lambda: (ANSWER.info, ANSWER.columns, ANSWER.protocols, ANSWER.source, ANSWER.data, ANSWER.interface),
+    "facts": lambda: (ANSWER.expert, ANSWER.follow, ANSWER.data_sources, ANSWER._repr_html_()),
     "times": lambda: (ANSWER.time, ANSWER.time_ns, ANSWER["frame.time"]),
     "show": lambda: (ANSWER.show(io.StringIO()), ANSWER.hexdump(io.StringIO()), repr(ANSWER), str(ANSWER)),
     "pickle": lambda: len(pickle.dumps(ANSWER)),
