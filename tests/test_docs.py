@@ -20,6 +20,9 @@ CAPTURES = {
     "dns.pcap": "dns.pcap",
     "several.pcapng": "several.pcapng",
     "tls.pcapng": "tls13_secrets.pcapng",
+    "https.pcapng": "tls13_recorded.pcapng",
+    "https.keys": "tls13.keys",
+    "wifi.pcap": "../encrypted/wpa.pcap",
 }
 
 
