@@ -335,6 +335,22 @@ def test_close_in_another_thread() -> None:
         next(capturer)
 
 
+def test_a_child_that_closes_takes_nothing_from_its_parent() -> None:
+    with Capturer("lo", capture_filter=ONLY) as capturer:
+        send(5)
+        assert next(capturer).length == 62
+        child = os.fork()
+        if child == 0:
+            try:
+                capturer.close()
+            finally:
+                os._exit(0 if capturer.closed else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert capturer.stats().received >= 5
+        send()
+        assert [next(capturer).length for _ in range(5)] == [62] * 5
+
+
 def test_the_gil_is_free_while_it_waits() -> None:
     with Capturer("lo", capture_filter=ONLY) as capturer:
         thread = threading.Thread(target=list, args=(capturer,))

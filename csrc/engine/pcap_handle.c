@@ -55,8 +55,15 @@ wp_pcap_init(wp_pcap *self, wp_error *error)
     }
     pthread_once(&watch_forks_once, watch_forks);
     self->forks = forks;
+    self->maker = getpid();
     init_mutex(self);
     return WP_OK;
+}
+
+bool
+wp_pcap_is_own(const wp_pcap *self)
+{
+    return self->maker == getpid();
 }
 
 /* In a child process the lock may be held by a thread that is not there, and the eventfd wakes the parent. */

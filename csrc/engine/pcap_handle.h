@@ -49,6 +49,7 @@ typedef struct {
 typedef struct {
     pthread_mutex_t lock;    /* recursive */
     unsigned int forks;      /* pcap_handle.c's count when this was made, or made a child process's own */
+    pid_t maker;             /* the process that opened it */
     pcap_t *pcap;            /* owned; NULL before opening and once closed */
     wp_stream *stream;       /* owned; NULL but for pipes and the like */
     char *file_buffer;       /* owned; libpcap's FILE reads through it; NULL but for files */
@@ -92,6 +93,9 @@ wp_status wp_pcap_read(wp_pcap *self, int max, pcap_handler handler, void *user,
 void wp_pcap_break(wp_pcap *self);
 /* Reads one packet, never waits; what it points to stays until the next call. Results as of wp_pcap_read. */
 wp_status wp_pcap_next(wp_pcap *self, struct pcap_pkthdr **header, const u_char **data, wp_error *error);
+
+/* False in a child process that was forked off: the capture is its parent's. */
+bool wp_pcap_is_own(const wp_pcap *self);
 
 /* Any thread, and signal handlers: ends a wait. */
 void wp_pcap_wake(wp_pcap *self);

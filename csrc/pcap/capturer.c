@@ -596,7 +596,8 @@ Capturer_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     if (self->opening) {
         Py_RETURN_NONE;
     }
-    if (self->live && self->opened) {
+    /* Asking for the numbers takes them out of the kernel: a child process would take its parent's. */
+    if (self->live && self->opened && wp_pcap_is_own(&self->source.handle)) {
         struct pcap_stat last;
         wp_error error;
         wp_status status;

@@ -55,7 +55,8 @@ const char Reader_next_batch__doc__[] =
     "Up to max_n packets in one call: (packet_bytes, packed_meta).\n\n"
     "packet_bytes  the packets' bytes, one after the other\n"
     "packed_meta   for each packet four native 32-bit numbers: seconds, microseconds, offset, captured length\n\n"
-    "Both are empty at the end of a file, and when the timeout of a live capture passed.";
+    "Both are empty at the end of a file, and when the timeout of a live capture passed. A batch ends early\n"
+    "when it has a gigabyte.";
 
 PyObject *
 Reader_next_batch(PyObject *op, PyObject *max)
