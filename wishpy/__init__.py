@@ -31,6 +31,7 @@ _LAZY: dict[str, str] = {
     "DisplayFilter": "wishpy._epan",
     "Field": "wishpy._epan",
     "Packet": "wishpy._epan",
+    "Writer": "wishpy._epan",
     "Scan": "wishpy.tables",
     "scan": "wishpy.tables",
     "field": "wishpy.registry",

@@ -22,7 +22,8 @@ append(wp_block *block, uint32_t *at, const void *bytes, size_t size)
 }
 
 wp_block *
-wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint32_t text_field)
+wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint32_t text_field,
+              const wp_text *extra)
 {
     const wp_node node = {
         .field = text_field, .end = 1, .flags_source = WP_FIELD_GENERATED | (uint32_t)WP_NO_SOURCE << 16, .label = 1,
@@ -32,7 +33,7 @@ wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint
     const uint32_t heap = round_up(strlen(why) + 1);
     const uint32_t rest_at = round_up(sizeof(wp_block) + sizeof node + heap);
     const size_t size = round_up(rest_at + sizeof(wp_rest) + sizeof(wp_block_source) + (size_t)name_size + 1
-                                 + frame->captured_length);
+                                 + frame->captured_length + extra->used);
     wp_block *block = calloc(1, size);
     if (block == NULL) {
         return NULL;
@@ -51,6 +52,8 @@ wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint
     source.name = append(block, &at, name, (size_t)name_size);
     rest.protocols = append(block, &at, "", 1);
     source.bytes = append(block, &at, bytes, frame->captured_length);
+    rest.extra = append(block, &at, extra->data, extra->used);
+    rest.extra_size = (uint32_t)extra->used;
     memcpy((uint8_t *)block + rest_at, &rest, sizeof rest);
     memcpy((uint8_t *)block + rest.sources, &source, sizeof source);
     return block;

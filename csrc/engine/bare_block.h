@@ -4,7 +4,9 @@
 
 #include "packet_tree.h"
 
-/* A malloc'ed block; NULL where there is no memory. `text_field` is the id of lines of text. No lock. */
-wp_block *wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint32_t text_field);
+/* A malloc'ed block; NULL where there is no memory. `text_field` is the id of lines of text; for `extra` see
+ * record_bytes.h. No lock. */
+wp_block *wp_block_bare(const wp_frame *frame, const uint8_t *bytes, const char *why, uint32_t text_field,
+                        const wp_text *extra);
 
 #endif

@@ -491,9 +491,12 @@ build_rest(epan_dissect_t *edt, const wp_frame *frame, const wp_rest_facts *fact
         || !put_experts(experts, base, experts_at) || !put_follows(follows, base, follows_at)
         || !put_text(facts->comment, base, &rest.comment)
         || !put_text(facts->interface_name, base, &rest.interface_name)
-        || !put_protocols(edt, base, &rest.protocols)) {
+        || !put_protocols(edt, base, &rest.protocols) || facts->extra->failed
+        || !keep_bytes(facts->extra->data, (uint32_t)facts->extra->used, 0, &rest.extra)) {
         return false;
     }
+    rest.extra += base;
+    rest.extra_size = (uint32_t)facts->extra->used;
     memcpy(heap_scratch.data + start, &rest, sizeof rest);
     return pad(&heap_scratch);
 }
@@ -618,7 +621,8 @@ check_rest(const wp_block *block)
         || !table_inside(block, rest->experts, rest->expert_count, sizeof(wp_block_expert))
         || !table_inside(block, rest->follows, rest->follow_count, sizeof(wp_block_follow))
         || !text_inside(block, rest->comment) || !text_inside(block, rest->interface_name)
-        || !text_inside(block, rest->protocols) || !check_experts(block, rest) || !check_follows(block, rest)) {
+        || !text_inside(block, rest->protocols) || !check_experts(block, rest) || !check_follows(block, rest)
+        || !inside(rest->extra, rest->extra_size, block->size)) {
         return false;
     }
     const wp_block_source *sources = (const void *)((const uint8_t *)block + rest->sources);

@@ -17,6 +17,7 @@
 #include "field_table.h"
 #include "field_value.h"
 #include "status.h"
+#include "text_buffer.h"
 
 /* What is known of a frame without its tree. */
 typedef struct {
@@ -29,6 +30,8 @@ typedef struct {
     uint8_t has_time, has_interface;
     uint8_t flat;            /* only the fields asked for, without nesting */
     uint8_t left_out;        /* not dissected, see wp_session_leave_out */
+    uint8_t record_type;     /* libwiretap's number; 0: a packet */
+    int8_t precision;        /* of the time: decimal digits behind the second, as libwiretap counts them */
 } wp_frame;
 
 typedef struct {
@@ -65,6 +68,7 @@ typedef struct {
     uint32_t expert_count, experts;      /* wp_block_expert[] */
     uint32_t follow_count, follows;      /* wp_block_follow[] */
     uint32_t comment, interface_name, protocols;
+    uint32_t extra, extra_size;          /* see record_bytes.h; for a file to be written */
 } wp_rest;
 
 /* The first one is the frame: behind its `length` may lie the rest of frame.captured_length. */
@@ -163,6 +167,7 @@ wp_status wp_block_copy_locked(const void *edt, const wp_frame *frame, const wp_
 typedef struct {
     const char *comment;          /* borrowed; NULL: none */
     const char *interface_name;   /* borrowed; NULL: none */
+    const wp_text *extra;         /* borrowed; see record_bytes.h */
     bool columns;                 /* the dissection was run with columns */
     void *experts;                /* borrowed: a GArray of wp_expert, which is put in order */
     void *follows;                /* borrowed: a GArray of wp_follow, which is completed */

@@ -185,6 +185,13 @@ wp_registry_text_only_locked(void)
     return hf != NULL && wp_field_define_locked(hf) != NULL ? hf_text_only : -1;
 }
 
+int
+wp_registry_encapsulation(int linktype)
+{
+    const int encapsulation = wtap_pcap_encap_to_wtap_encap(linktype);
+    return encapsulation == WTAP_ENCAP_UNKNOWN ? -1 : encapsulation;
+}
+
 /* libwiretap exports only the way from DLT to encapsulation, so it is turned round once. */
 int
 wp_registry_linktype(int encapsulation)

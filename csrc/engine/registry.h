@@ -28,5 +28,7 @@ int64_t wp_registry_text_only_locked(void);
 
 /* libpcap's DLT number of an encapsulation, or -1. */
 int wp_registry_linktype(int encapsulation);
+/* libwiretap's number of a DLT, or -1. */
+int wp_registry_encapsulation(int linktype);
 
 #endif

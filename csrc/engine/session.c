@@ -13,6 +13,7 @@
 #include "heuristic_order.h"
 #include "library.h"
 #include "pseudo_header.h"
+#include "record_bytes.h"
 #include "ws_compat.h"
 
 /* When a frame was captured, for columns that are filled when that frame is no longer the previous one. */
@@ -38,6 +39,7 @@ struct wp_slot {
     frame_data own_frame;              /* of a single pass */
     past_frame past[2];                /* displayed and captured before it */
     frame_data *frame;                 /* own_frame, or one of provider.frames */
+    wp_text extra;                     /* owned: what is known of the record, while its packet is copied */
     wsc_block block;                   /* owned reference: the dissection drops the record's */
     column_info columns;               /* owned */
     GArray *experts;                   /* owned: wp_expert, of the tree that is alive */
@@ -50,6 +52,8 @@ struct wp_session {
     epan_t *epan;                      /* owned */
     wp_source *source;                 /* owned; NULL: frames are handed in */
     wp_source_file *file;              /* the same as source, or NULL */
+    wp_origin *origin;                 /* held; what the source says beside its packets */
+    wp_origin_file followed;           /* how far the file's part of it was taken over */
     struct packet_provider_data provider;
     wp_slot slots[WP_SLOTS];
     dfilter_t *display_filter, *read_filter;   /* owned; NULL: everything */
@@ -214,7 +218,11 @@ static void
 file_opened_locked(void *wtap_, void *session_)
 {
     wtap *file = wtap_;
-    ((wp_session *)session_)->provider.file = file;
+    wp_session *session = session_;
+    if (session->provider.file == NULL) {
+        wp_origin_open_file(&session->followed, session->origin, file);
+    }
+    session->provider.file = file;
     wtap_set_cb_new_ipv4(file, new_ipv4_name);
     wtap_set_cb_new_ipv6(file, new_ipv6_name);
     wtap_set_cb_new_secrets(file, new_secrets);
@@ -261,6 +269,7 @@ close_slot_locked(wp_slot *slot)
     if (slot->edt != NULL) {
         epan_dissect_free(slot->edt);
         wsc_record_cleanup(&slot->record);
+        wp_text_free(&slot->extra);
         g_array_free(slot->experts, TRUE);
         g_array_free(slot->follows, TRUE);
         if (slot->session->columns) {
@@ -287,6 +296,8 @@ describe_frame(wp_slot *slot)
         .has_time = frame->has_ts,
         .has_interface = packet && (rec->presence_flags & WTAP_HAS_INTERFACE_ID) != 0,
         .flat = slot->session->wanted != NULL,
+        .record_type = (uint8_t)rec->rec_type,
+        .precision = (int8_t)rec->tsprec,
     };
 }
 
@@ -578,6 +589,7 @@ read_second_pass(wp_session *session, wp_slot *slot, wp_error *error)
         return session->pass_status;
     }
     slot->frame = frame_data_sequence_find(session->provider.frames, ++session->count);
+    wp_origin_follow(&session->followed, session->origin);
     return wp_source_file_seek_read(session->file, slot->frame->file_off, &slot->record, error);
 }
 
@@ -612,6 +624,7 @@ read_record(wp_session *session, wp_slot *slot, wp_error *error)
         status = take_record(slot, &record, error);
     }
     if (status == WP_OK) {
+        wp_origin_follow(&session->followed, session->origin);
         frame_data_init(&slot->own_frame, ++session->count, &slot->record.rec,
                         session->file == NULL ? 0 : wp_source_file_offset(session->file), session->cumulative_bytes);
         slot->frame = &slot->own_frame;
@@ -871,7 +884,8 @@ wp_session_open(const wp_session_options *options, wp_source *source, wp_source_
 {
     *out = NULL;
     wp_session *session = calloc(1, sizeof *session);
-    if (session == NULL) {
+    if (session == NULL || (session->origin = wp_origin_new()) == NULL) {
+        free(session);
         if (source != NULL) {
             source->vtable->free(source);
         }
@@ -928,6 +942,7 @@ wp_session_free_locked(void *session_)
         set_resolution_synchrony(FALSE);
         wp_place_leave_locked(session);
     }
+    wp_origin_release(session->origin);
     free(session);
 }
 
@@ -969,6 +984,18 @@ wp_slot_edt(wp_slot *slot)
     return slot->edt;
 }
 
+wp_origin *
+wp_session_origin(wp_session *session)
+{
+    return session->origin;
+}
+
+void
+wp_slot_extra(wp_slot *slot, wp_text *out)
+{
+    wp_record_bytes_append(out, &slot->record, slot->block);
+}
+
 bool
 wp_session_is_eager(const wp_session *session)
 {
@@ -991,6 +1018,8 @@ rest_facts(wp_slot *slot)
 {
     wp_session *session = slot->session;
     const wp_frame *frame = &slot->facts;
+    wp_text_reset(&slot->extra);
+    wp_slot_extra(slot, &slot->extra);
     /* The dissection dropped the record's block; the reference that was kept lends it back for this. */
     wsc_record_lend_block(&slot->record, slot->block);
     const wp_rest_facts facts = {
@@ -998,6 +1027,7 @@ rest_facts(wp_slot *slot)
         .interface_name = frame->has_interface
                               ? interface_name_of(session->provider.file, frame->section, frame->interface_id)
                               : NULL,
+        .extra = &slot->extra,
         .columns = session->columns,
         .experts = slot->experts,
         .follows = slot->follows,

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "origin.h"
 #include "packet_tree.h"
 #include "settings.h"
 #include "source.h"
@@ -90,6 +91,11 @@ const void *wp_slot_tree(const wp_slot *slot);
 /* Must every slot be copied before the next frame is dissected: because what is learnt from it could change this one,
  * or because all state is given up before it? */
 bool wp_session_is_eager(const wp_session *session);
+
+/* What the source has said up to now beside its packets; borrowed from the session. */
+wp_origin *wp_session_origin(wp_session *session);
+/* Appends what a file must know of the record beside its bytes (record_bytes.h). No lock: the slot is not in use. */
+void wp_slot_extra(wp_slot *slot, wp_text *out);
 
 wp_status wp_slot_copy_locked(wp_slot *slot, wp_block **block, wp_error *error);
 wp_status wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error);

@@ -403,27 +403,40 @@ wsc_record_set_origin(wsc_record *r, int64_t seconds, int nanoseconds)
     r->rec.tsprec = WTAP_TSPREC_NSEC;
 }
 
-/* A record that comes from no file: an empty packet record of this encapsulation, then its bytes.
+/* A record that comes from no file, without its bytes.
  * From 4.6 wtap_setup_packet_rec must come first, or the first dissection aborts. */
 static inline void
-wsc_record_synthesize(wsc_record *r, int encap, const uint8_t *bytes, uint32_t captured, uint32_t length,
-                      int64_t seconds, int nanoseconds)
+wsc_record_describe(wsc_record *r, unsigned record_type, int encap, uint32_t captured, uint32_t length,
+                    int64_t seconds, int nanoseconds)
 {
 #if WSC_VERSION >= WSC_AT(4, 6)
     wtap_setup_packet_rec(&r->rec, encap);
-    Buffer *buffer = &r->rec.data;
-#else
-    r->rec.rec_type = REC_TYPE_PACKET;
-    Buffer *buffer = &r->buffer;
 #endif
+    r->rec.rec_type = record_type;
     wsc_record_set_origin(r, seconds, nanoseconds);
-    memset(&r->rec.rec_header.packet_header, 0, sizeof r->rec.rec_header.packet_header);
+    memset(&r->rec.rec_header, 0, sizeof r->rec.rec_header);
+    if (record_type != REC_TYPE_PACKET) {
+        return;
+    }
     r->rec.rec_header.packet_header.caplen = captured;
     r->rec.rec_header.packet_header.len = length;
     r->rec.rec_header.packet_header.pkt_encap = encap;
     if (encap == WTAP_ENCAP_ETHERNET) {
         r->rec.rec_header.packet_header.pseudo_header.eth.fcs_len = -1;
     }
+}
+
+/* A packet that comes from no file, with its bytes. */
+static inline void
+wsc_record_synthesize(wsc_record *r, int encap, const uint8_t *bytes, uint32_t captured, uint32_t length,
+                      int64_t seconds, int nanoseconds)
+{
+    wsc_record_describe(r, REC_TYPE_PACKET, encap, captured, length, seconds, nanoseconds);
+#if WSC_VERSION >= WSC_AT(4, 6)
+    Buffer *buffer = &r->rec.data;
+#else
+    Buffer *buffer = &r->buffer;
+#endif
     ws_buffer_clean(buffer);
     ws_buffer_append(buffer, (guint8 *)bytes, captured);
 }
@@ -542,6 +555,224 @@ wsc_interface_index(wtap *file, uint32_t section, uint32_t interface_id)
 #define WSC_INTERFACE_ARGUMENTS guint32 interface_id
 #define WSC_INTERFACE_SECTION 0
 #endif
+
+/* ---- writing capture files ---- */
+
+/* What a wtap_block is about; named anew in 3.6. */
+#if WSC_VERSION >= WSC_AT(3, 6)
+#define WSC_BLOCK_SECTION WTAP_BLOCK_SECTION
+#define WSC_BLOCK_INTERFACE WTAP_BLOCK_IF_ID_AND_INFO
+#define WSC_BLOCK_SECRETS WTAP_BLOCK_DECRYPTION_SECRETS
+#define wsc_block_free wtap_block_unref
+#else
+#define WSC_BLOCK_SECTION WTAP_BLOCK_NG_SECTION
+#define WSC_BLOCK_INTERFACE WTAP_BLOCK_IF_DESCR
+#define WSC_BLOCK_SECRETS WTAP_BLOCK_DSB
+#define wsc_block_free wtap_block_free
+#endif
+
+/* What a wtap_block_foreach_func returns: nothing in 3.4, then a gboolean, from 4.4 a bool. */
+#if WSC_VERSION >= WSC_AT(3, 6)
+#define WSC_OPTION_RESULT wsc_bool
+#define WSC_NEXT_OPTION return true
+#else
+#define WSC_OPTION_RESULT void
+#define WSC_NEXT_OPTION return
+#endif
+
+/* More than numbers, texts and addresses among the options came in 3.6; custom ones parted in two in 4.6. */
+#define WSC_TYPED_OPTIONS (WSC_VERSION >= WSC_AT(3, 6))
+#define WSC_CUSTOM_OPTIONS (WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 6))
+
+/* Records other than packets whose head is plain numbers; journals came to be named anew, custom blocks came, in 3.6. */
+static inline size_t
+wsc_special_head_size(unsigned record_type)
+{
+    switch (record_type) {
+    case REC_TYPE_FT_SPECIFIC_EVENT:
+    case REC_TYPE_FT_SPECIFIC_REPORT:
+        return sizeof(wtap_ft_specific_header);
+    case REC_TYPE_SYSCALL:
+        return sizeof(wtap_syscall_header);
+#if WSC_VERSION >= WSC_AT(3, 6)
+    case REC_TYPE_SYSTEMD_JOURNAL_EXPORT:
+        return sizeof(wtap_systemd_journal_export_header);
+    case REC_TYPE_CUSTOM_BLOCK:
+        return sizeof(wtap_custom_block_header);
+#else
+    case REC_TYPE_SYSTEMD_JOURNAL:
+        return sizeof(wtap_systemd_journal_header);
+#endif
+    default:
+        return 0;
+    }
+}
+
+/* Puts the number of its bytes into the head of a record that is no packet. */
+static inline void
+wsc_special_set_length(wsc_record *r, uint32_t length)
+{
+    switch (r->rec.rec_type) {
+    case REC_TYPE_FT_SPECIFIC_EVENT:
+    case REC_TYPE_FT_SPECIFIC_REPORT:
+        r->rec.rec_header.ft_specific_header.record_len = length;
+        break;
+    case REC_TYPE_SYSCALL:
+        r->rec.rec_header.syscall_header.event_filelen = length;
+        break;
+#if WSC_VERSION >= WSC_AT(3, 6)
+    case REC_TYPE_SYSTEMD_JOURNAL_EXPORT:
+        r->rec.rec_header.systemd_journal_export_header.record_len = length;
+        break;
+    case REC_TYPE_CUSTOM_BLOCK:
+        r->rec.rec_header.custom_block_header.length = length;
+        break;
+#else
+    case REC_TYPE_SYSTEMD_JOURNAL:
+        r->rec.rec_header.systemd_journal_header.record_len = length;
+        break;
+#endif
+    default:
+        break;
+    }
+}
+
+/* A custom block whose maker forbids copies: libwiretap leaves it out without a word. */
+static inline bool
+wsc_record_may_be_copied(const wsc_record *r)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return r->rec.rec_type != REC_TYPE_CUSTOM_BLOCK || r->rec.rec_header.custom_block_header.copy_allowed;
+#else
+    (void)r;
+    return true;
+#endif
+}
+
+/* Link types whose packets begin, in a pcap file, with what libwiretap keeps in the pseudo header (pcap_write_phdr in
+ * pcap-common.c). None of these headers holds a pointer. */
+static inline bool
+wsc_encap_has_header(int encap)
+{
+    switch (encap) {
+    case WTAP_ENCAP_ATM_PDUS:
+    case WTAP_ENCAP_IRDA:
+    case WTAP_ENCAP_MTP2_WITH_PHDR:
+    case WTAP_ENCAP_LINUX_LAPD:
+    case WTAP_ENCAP_SITA:
+    case WTAP_ENCAP_BLUETOOTH_H4_WITH_PHDR:
+    case WTAP_ENCAP_BLUETOOTH_LINUX_MONITOR:
+    case WTAP_ENCAP_NFC_LLCP:
+    case WTAP_ENCAP_PPP_WITH_PHDR:
+    case WTAP_ENCAP_ERF:
+    case WTAP_ENCAP_I2C_LINUX:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The record's block of options, borrowed, and a new one in its place (taken over). 3.4 has none. */
+static inline void
+wsc_record_set_block(wsc_record *r, wtap_block_t block)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    r->rec.block = block;
+#else
+    (void)r;
+    wtap_block_free(block);
+#endif
+}
+
+static inline wtap_block_t
+wsc_packet_block_new(void)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return wtap_block_create(WTAP_BLOCK_PACKET);
+#else
+    return NULL;
+#endif
+}
+
+/* One more comment of the packet; 3.4 has room for one. */
+static inline void
+wsc_record_add_comment(wsc_record *r, const char *text)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    if (r->rec.block == NULL) {
+        r->rec.block = wsc_packet_block_new();
+    }
+    wtap_block_add_string_option(r->rec.block, OPT_COMMENT, text, strlen(text));
+#else
+    g_free(r->rec.opt_comment);
+    r->rec.opt_comment = g_strdup(text);
+#endif
+}
+
+static inline int
+wsc_pcapng_type(void)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return wtap_pcapng_file_type_subtype();
+#else
+    return WTAP_FILE_TYPE_SUBTYPE_PCAPNG;
+#endif
+}
+
+static inline int
+wsc_pcap_nsec_type(void)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return wtap_pcap_nsec_file_type_subtype();
+#else
+    return WTAP_FILE_TYPE_SUBTYPE_PCAP_NSEC;
+#endif
+}
+
+/* What libwiretap can compress while it writes: gzip, and lz4 from 4.4. Asked for any other it writes plain files. */
+static inline bool
+wsc_can_compress(wtap_compression_type type)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    return wtap_can_write_compression_type(type);
+#else
+    return type == WTAP_GZIP_COMPRESSED;
+#endif
+}
+
+/* To 4.0 its gzip stream takes the writing of no bytes for a failure. */
+#define WSC_GZIP_NEEDS_BYTES (WSC_VERSION < WSC_AT(4, 4))
+
+/* From 4.6 the bytes are in the record. */
+static inline bool
+wsc_dump(wtap_dumper *dumper, wsc_record *r, const uint8_t *bytes, uint32_t size, int *code, char **info)
+{
+#if WSC_VERSION >= WSC_AT(4, 6)
+    ws_buffer_clean(&r->rec.data);
+    ws_buffer_append(&r->rec.data, bytes, size);
+    return wtap_dump(dumper, &r->rec, code, info);
+#else
+    (void)size;
+    return wtap_dump(dumper, &r->rec, bytes, code, info);
+#endif
+}
+
+static inline bool
+wsc_dump_close(wtap_dumper *dumper, int *code, char **info)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return wtap_dump_close(dumper, NULL, code, info);
+#else
+    return wtap_dump_close(dumper, code, info);
+#endif
+}
+
+/* The precision of an interface's times, as pcapng says it. */
+static inline int
+wsc_decimal_precision(int tsprec)
+{
+    return tsprec >= 0 && tsprec <= WTAP_TSPREC_NSEC ? tsprec : WTAP_TSPREC_NSEC;
+}
 
 /* ---- dissection ---- */
 

@@ -20,6 +20,7 @@ struct Dissector {
     PyThread_type_lock gate;        /* owned */
     PyObject *source;               /* owned: as it was given; None for frames that are handed in */
     python_source items;            /* of a queue or an iterable */
+    PyObject *origin;               /* owned: of the packets of this process's session; NULL in a worker */
     PyObject *lent;                 /* owned: the capsule of a Capturer's source, which the session reads */
     Packet *live[WP_SLOTS];         /* borrowed: whose tree is in the slot; NULL where nobody's is */
     unsigned next_slot;
@@ -240,7 +241,7 @@ new_packet(Dissector *self)
 {
     const unsigned slot = self->next_slot;
     PyObject *packet = packet_new_live(state_of_type(Py_TYPE(self)), self, slot,
-                                       wp_slot_frame(dissector_slot(self, slot)));
+                                       wp_slot_frame(dissector_slot(self, slot)), self->origin);
     if (packet != NULL) {
         self->live[slot] = (Packet *)packet;
         self->next_slot = (slot + 1) % WP_SLOTS;
@@ -818,8 +819,9 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_so
     }
     if (self->session != NULL) {
         open_dissector = self;
+        self->origin = origin_new(state, wp_session_origin(self->session));
     }
-    result = status == WP_OK ? 0 : -1;
+    result = self->origin != NULL ? 0 : -1;
     if (settings.fields) {
         field_names_forget(state);
     }
@@ -1053,6 +1055,7 @@ Dissector_dealloc(PyObject *op)
     if (self->gate != NULL) {
         PyThread_free_lock(self->gate);
     }
+    Py_CLEAR(self->origin);
     Dissector_clear(op);
     type->tp_free(op);
     Py_DECREF(type);

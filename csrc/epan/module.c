@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "../engine/dump.h"
 #include "../engine/library.h"
 #include "../engine/registry.h"
 #include "../engine/table_reader.h"
@@ -103,12 +104,14 @@ static PyObject *
 before_fork(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 {
     epan_lock();
+    wp_dump_before_fork();
     Py_RETURN_NONE;
 }
 
 static PyObject *
 after_fork_in_parent(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 {
+    wp_dump_after_fork();
     wp_epan_unlock();
     Py_RETURN_NONE;
 }
@@ -116,6 +119,7 @@ after_fork_in_parent(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments)
 static PyObject *
 after_fork_in_child(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 {
+    wp_dump_after_fork();
     wp_epan_lock_after_fork();
     dissector_after_fork();
     wp_table_after_fork();
@@ -176,6 +180,7 @@ static PyMethodDef module_methods[] = {
     {"_field_is_plain", field_is_plain, METH_O, field_is_plain__doc__},
     {"_registry", registry_list, METH_O, registry_list__doc__},
     {"_registry_strings", registry_strings, METH_O, registry_strings__doc__},
+    {"_origin_from_items", origin_unpickle, METH_O, origin_unpickle__doc__},
     {"_packet_from_block", packet_unpickle, METH_VARARGS, packet_unpickle__doc__},
     {"_field_of_packet", field_unpickle, METH_VARARGS, field_unpickle__doc__},
     {NULL, NULL, 0, NULL},
@@ -219,7 +224,7 @@ module_exec(PyObject *module)
     }
     return dissector_add_type(module) < 0 || packet_add_type(module) < 0 || field_add_type(module) < 0
                    || display_filter_add_type(module) < 0
-                   || table_add_types(module) < 0
+                   || table_add_types(module) < 0 || origin_add_type(module) < 0 || writer_add_type(module) < 0
                ? -1
                : 0;
 }
@@ -236,6 +241,8 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->TablePlanType);
     Py_VISIT(state->TableReaderType);
     Py_VISIT(state->TableBatchType);
+    Py_VISIT(state->OriginType);
+    Py_VISIT(state->WriterType);
     Py_VISIT(state->names);
     Py_VISIT(state->logger);
     return 0;
@@ -253,6 +260,8 @@ module_clear(PyObject *module)
     Py_CLEAR(state->TablePlanType);
     Py_CLEAR(state->TableReaderType);
     Py_CLEAR(state->TableBatchType);
+    Py_CLEAR(state->OriginType);
+    Py_CLEAR(state->WriterType);
     Py_CLEAR(state->names);
     Py_CLEAR(state->logger);
     return 0;

@@ -10,7 +10,7 @@
 #include "../engine/registry.h"
 
 PyObject *
-packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const wp_frame *frame)
+packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const wp_frame *frame, PyObject *origin)
 {
     Packet *self = PyObject_New(Packet, state->PacketType);   /* owns its type from here on */
     if (self == NULL) {
@@ -20,6 +20,7 @@ packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const 
     self->live = dissector;
     self->slot = slot;
     self->look_ups = 0;
+    self->origin = Py_NewRef(origin);
     self->frame = *frame;
     return (PyObject *)self;
 }
@@ -33,6 +34,7 @@ Packet_dealloc(PyObject *op)
         dissector_release(self->live, self->slot);
     }
     free(self->block);
+    Py_DECREF(self->origin);
     PyObject_Free(op);
     Py_DECREF(type);
 }
@@ -535,23 +537,31 @@ Packet_protocols(PyObject *op, void *Py_UNUSED(closure))
     return list;
 }
 
-static PyObject *
-Packet_data(PyObject *op, void *Py_UNUSED(closure))
+const uint8_t *
+packet_bytes(Packet *self, size_t *size)
 {
-    Packet *self = (Packet *)op;
+    *size = self->frame.captured_length;
     if (self->live != NULL) {   /* with the GIL held the slot stays ours: no copy is needed in between */
-        const uint8_t *bytes = wp_slot_bytes(dissector_slot(self->live, self->slot));
-        return PyBytes_FromStringAndSize((const char *)bytes, self->frame.captured_length);
+        return wp_slot_bytes(dissector_slot(self->live, self->slot));
     }
     if (packet_need_rest(self) < 0) {
         return NULL;
     }
     const wp_rest *rest = wp_block_rest(self->block);
-    const wp_block_source *source = (const void *)((const char *)self->block + rest->sources);
     if (rest->source_count == 0) {
-        return PyBytes_FromStringAndSize(NULL, 0);
+        *size = 0;
+        return (const uint8_t *)rest;
     }
-    return PyBytes_FromStringAndSize((const char *)self->block + source->bytes, self->block->frame.captured_length);
+    const wp_block_source *source = (const void *)((const char *)self->block + rest->sources);
+    return (const uint8_t *)self->block + source->bytes;
+}
+
+static PyObject *
+Packet_data(PyObject *op, void *Py_UNUSED(closure))
+{
+    size_t size;
+    const uint8_t *bytes = packet_bytes((Packet *)op, &size);
+    return bytes == NULL ? NULL : PyBytes_FromStringAndSize((const char *)bytes, (Py_ssize_t)size);
 }
 
 /* ---- columns ---- */
@@ -644,8 +654,8 @@ Packet_reduce(PyObject *op, PyObject *Py_UNUSED(ignored))
     PyObject *module = PyImport_ImportModule("wishpy._epan");
     PyObject *function = module == NULL ? NULL : PyObject_GetAttrString(module, "_packet_from_block");
     if (function != NULL) {
-        result = Py_BuildValue("N(y#O)", function, (const char *)self->block, (Py_ssize_t)self->block->size,
-                               identities);
+        result = Py_BuildValue("N(y#OO)", function, (const char *)self->block, (Py_ssize_t)self->block->size,
+                               identities, self->origin);
     }
     Py_XDECREF(module);
     Py_DECREF(identities);
@@ -740,7 +750,7 @@ relocate_fields(module_state *state, wp_block *block, size_t size, PyObject *ide
 }
 
 const char packet_unpickle__doc__[] =
-"_packet_from_block($module, block, fields, /)\n--\n\n"
+"_packet_from_block($module, block, fields, origin, /)\n--\n\n"
 "Make the Packet of a pickle. Every offset is checked: ValueError for bytes that are none of a packet's.";
 
 PyObject *
@@ -748,8 +758,9 @@ packet_unpickle(PyObject *module, PyObject *args)
 {
     module_state *state = state_of(module);
     Py_buffer bytes;
-    PyObject *identities, *result = NULL;
-    if (!PyArg_ParseTuple(args, "y*O!:_packet_from_block", &bytes, &PyDict_Type, &identities)) {
+    PyObject *identities, *origin, *result = NULL;
+    if (!PyArg_ParseTuple(args, "y*O!O!:_packet_from_block", &bytes, &PyDict_Type, &identities, state->OriginType,
+                          &origin)) {
         return NULL;
     }
     wp_block *block = malloc(bytes.len > 0 ? (size_t)bytes.len : 1);
@@ -765,7 +776,7 @@ packet_unpickle(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "not the bytes of a packet");
         goto done;
     }
-    result = packet_new_live(state, NULL, 0, &block->frame);
+    result = packet_new_live(state, NULL, 0, &block->frame, origin);
     if (result != NULL) {
         ((Packet *)result)->block = block;
         block = NULL;

@@ -317,10 +317,9 @@ read_header(wp_record *record, PyObject *header)
     return done > 0 ? 0 : -1;
 }
 
-static int
-read_item(const python_source *self, python_record *next)
+int
+python_record_from_item(python_record *next, PyObject *item, int linktype)
 {
-    PyObject *item = next->item;   /* owned by next */
     PyObject *header = Py_None, *data = item;   /* borrowed from the item */
     PyObject *attribute = NULL;
     if ((PyTuple_Check(item) || PyList_Check(item)) && PySequence_Fast_GET_SIZE(item) == 2) {
@@ -330,7 +329,7 @@ read_item(const python_source *self, python_record *next)
         attribute = PyObject_GetAttrString(item, "data");
         if (attribute == NULL) {
             if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
-                PyErr_Format(PyExc_TypeError, "a source gives RawPacket, (header, bytes) or bytes, not %.100s",
+                PyErr_Format(PyExc_TypeError, "a packet is a RawPacket, (header, bytes) or bytes, not %.100s",
                              Py_TYPE(item)->tp_name);
             }
             return -1;
@@ -338,13 +337,13 @@ read_item(const python_source *self, python_record *next)
         header = item;
         data = attribute;
     }
-    int result = python_record_from_bytes(next, data, self->linktype);
+    int result = python_record_from_bytes(next, data, linktype);
     if (result == 0) {
         result = read_header(&next->record, header);
     }
     Py_XDECREF(attribute);   /* the buffer keeps its bytes */
     if (result == 0 && next->record.linktype < 0) {
-        PyErr_SetString(PyExc_ValueError, "these bytes do not say what they are: give Dissector a linktype, such as "
+        PyErr_SetString(PyExc_ValueError, "these bytes do not say what they are: give a linktype, such as "
                         "linktype='EN10MB'");
         result = -1;
     }
@@ -420,7 +419,7 @@ python_source_next(python_source *self, python_record *next)
         python_record_release(next);
         return 0;
     }
-    if (read_item(self, next) < 0) {
+    if (python_record_from_item(next, next->item, self->linktype) < 0) {
         python_record_release(next);
         return -1;
     }

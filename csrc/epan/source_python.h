@@ -29,6 +29,9 @@ void python_source_clear(python_source *self);
  * iterable raised as it is. */
 int python_source_next(python_source *self, python_record *next);
 
+/* A RawPacket, (header, bytes) or bytes; `linktype` is that of items that do not say, -1: they must. Raises: -1. */
+int python_record_from_item(python_record *self, PyObject *item, int linktype);
+
 /* The bytes-like `data` as a record with no time and of this link type. Raises: -1. */
 int python_record_from_bytes(python_record *self, PyObject *data, int linktype);
 void python_record_release(python_record *self);

@@ -26,6 +26,8 @@ typedef struct {
     PyTypeObject *TablePlanType;    /* owned */
     PyTypeObject *TableReaderType;  /* owned */
     PyTypeObject *TableBatchType;   /* owned */
+    PyTypeObject *OriginType;       /* owned */
+    PyTypeObject *WriterType;       /* owned */
     PyObject *names;                /* owned: dict, field name -> bytes of uint32 ids */
     wp_json_space json;             /* owned; used with the GIL held throughout */
     PyObject *logger;               /* owned: logging.getLogger("wishpy"); NULL before its first line */
@@ -105,6 +107,7 @@ typedef struct {
     Dissector *live;      /* borrowed: whose slot holds the tree; NULL once the packet stands on its own */
     unsigned slot;
     unsigned look_ups;    /* answered from the live tree */
+    PyObject *origin;     /* owned: an Origin, which refers to nothing */
     wp_frame frame;
 } Packet;
 
@@ -112,7 +115,10 @@ typedef struct {
 PyObject *field_display(const Packet *packet, uint32_t node);
 PyObject *field_label(const Packet *packet, uint32_t node);
 
-PyObject *packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const wp_frame *frame);
+PyObject *packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const wp_frame *frame,
+                          PyObject *origin);
+/* The frame's bytes, borrowed: of a live packet while the GIL is held, of another as long as the packet. Raises: NULL. */
+const uint8_t *packet_bytes(Packet *packet, size_t *size);
 /* Makes block stand, without its rest or with it. Raises: -1. May let go of the GIL. */
 int packet_need_tree(Packet *packet);
 int packet_need_rest(Packet *packet);
@@ -147,6 +153,21 @@ PyObject *field_pick(PyObject *module, PyObject *name);   /* a function of the m
 extern const char field_pick__doc__[];
 PyObject *field_is_plain(PyObject *module, PyObject *name);
 extern const char field_is_plain__doc__[];
+
+/* ---- origin.c ---- */
+
+/* An Origin, which holds on to what the engine knows of one; a new empty one for NULL. */
+PyObject *origin_new(module_state *state, wp_origin *origin);
+wp_origin *origin_of(PyObject *origin);   /* borrowed */
+/* One more item, the bytes of a wp_origin_item. False: they are none, or no memory. */
+bool origin_learn(PyObject *origin, const uint8_t *bytes, size_t size);
+int origin_add_type(PyObject *module);
+PyObject *origin_unpickle(PyObject *module, PyObject *items);
+extern const char origin_unpickle__doc__[];
+
+/* ---- writer.c ---- */
+
+int writer_add_type(PyObject *module);
 
 /* ---- field.c ---- */
 

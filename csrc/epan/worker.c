@@ -112,6 +112,7 @@ worker_write(PyObject *Py_UNUSED(module), PyObject *args)
 typedef struct {
     wp_session *session;      /* borrowed */
     uint8_t *sent;            /* owned: bit set of the fields that were described */
+    uint32_t origin_sent;     /* items of the session's origin */
     uint32_t *left_out;       /* owned, in rising order */
     const char **reasons;     /* owned; each is borrowed from the caller's list */
     size_t left_out_count;
@@ -144,6 +145,18 @@ describe_fields(service *s, const wp_node *nodes, uint32_t count, wp_error *erro
     return WP_OK;
 }
 
+static wp_status
+send_origin(service *s)
+{
+    wp_origin *origin = wp_session_origin(s->session);
+    wp_status status = WP_OK;
+    for (const uint32_t end = wp_origin_count(origin); s->origin_sent < end && status == WP_OK; s->origin_sent++) {
+        const wp_origin_item *item = wp_origin_item_at(origin, s->origin_sent);
+        status = wp_ring_write(&ring, WORKER_ORIGIN, item, (uint32_t)sizeof *item + item->size);
+    }
+    return status;
+}
+
 static const char *
 reason_of(const service *s, uint32_t frame)
 {
@@ -162,12 +175,19 @@ send_bare(service *s, wp_slot *slot, wp_error *error)
     wp_epan_lock();
     const int64_t text = wp_registry_text_only_locked();
     wp_epan_unlock();
-    wp_block *block = text < 0 ? NULL
-                               : wp_block_bare(frame, wp_slot_bytes(slot), reason_of(s, frame->number), (uint32_t)text);
+    wp_text extra = {0};
+    wp_slot_extra(slot, &extra);
+    wp_block *block = text < 0 || extra.failed ? NULL
+                                               : wp_block_bare(frame, wp_slot_bytes(slot), reason_of(s, frame->number),
+                                                               (uint32_t)text, &extra);
+    wp_text_free(&extra);
     if (block == NULL) {
         return wp_fail(error, WP_EMEMORY, "out of memory");
     }
-    wp_status status = describe_fields(s, wp_block_nodes(block), block->node_count, error);
+    wp_status status = send_origin(s);
+    if (status == WP_OK) {
+        status = describe_fields(s, wp_block_nodes(block), block->node_count, error);
+    }
     if (status == WP_OK) {
         status = wp_ring_write(&ring, WORKER_PACKET, block, block->size);
     }
@@ -181,6 +201,9 @@ send_dissected_locked(service *s, wp_slot *slot, wp_error *error)
     wp_lent_block lent;
     wp_status status = wp_slot_lend_locked(slot, &lent, error);
     atomic_store(&ring.shared->watch.since, 0);   /* waiting for room is not the dissector's fault */
+    if (status == WP_OK) {
+        status = send_origin(s);
+    }
     if (status == WP_OK) {
         status = describe_fields(s, lent.nodes, lent.head.node_count, error);
     }

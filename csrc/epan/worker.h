@@ -12,6 +12,7 @@ typedef enum {
     WORKER_ERROR,       /* JSON: the exception that ended it */
     WORKER_NEXT,        /* nothing: the frame that was handed over did not pass the filter */
     WORKER_REFUSED,     /* a worker_refusal: that frame could not be dissected */
+    WORKER_ORIGIN,      /* a wp_origin_item: before the first packet that was read after it */
 } worker_message;
 
 /* A frame that is handed over: this, the dissector's name, the bytes. */
@@ -65,6 +66,9 @@ void worker_link_hand(worker_link *link, const wp_record *record, const char *di
 bool worker_link_takes_frames(const worker_link *link);
 /* Is an answer to a frame still to come? */
 bool worker_link_is_busy(const worker_link *link);
+
+/* Borrowed: of the packets that it gives. */
+PyObject *worker_link_origin(const worker_link *link);
 
 /* Any thread with the GIL: makes a next() that waits return soon. */
 void worker_link_wake(worker_link *link);

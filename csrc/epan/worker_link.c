@@ -19,6 +19,7 @@
 struct worker_link {
     wp_ring ring;
     PyObject *worker;          /* owned */
+    PyObject *origin;          /* owned: what the worker says of its packets' origin */
     uint32_t *here;            /* owned: the local id by the worker's, NO_FIELD where it was not described */
     uint32_t here_count;
     bool same_ids;             /* all that were described are the same on both sides */
@@ -30,6 +31,18 @@ struct worker_link {
 };
 
 /* ---- opening and closing ---- */
+
+/* A successor tells all of it again. */
+static int
+renew_origin(worker_link *link, module_state *state)
+{
+    PyObject *origin = origin_new(state, NULL);
+    if (origin == NULL) {
+        return -1;
+    }
+    Py_XSETREF(link->origin, origin);
+    return 0;
+}
 
 static int
 attach(worker_link *link, PyObject *worker)
@@ -67,14 +80,16 @@ detach(worker_link *link)
 
 /* Takes over `worker`, also on failure. */
 static worker_link *
-link_to(PyObject *worker)
+link_to(module_state *state, PyObject *worker)
 {
     worker_link *link = calloc(1, sizeof *link);
     if (link == NULL) {
         PyErr_NoMemory();
-    } else if (attach(link, worker) == 0) {
+    } else if (renew_origin(link, state) == 0 && attach(link, worker) == 0) {
         link->worker = worker;
         return link;
+    } else {
+        Py_XDECREF(link->origin);
     }
     free(link);
     PyObject *type, *value, *traceback;
@@ -105,11 +120,17 @@ worker_link_start(module_state *state, PyObject *args, PyObject *kwargs, const i
     *source = opened == NULL ? NULL : PyObject_GetAttrString(opened, "source");
     if (*source != NULL) {
         Py_DECREF(worker);
-        return link_to(opened);
+        return link_to(state, opened);
     }
     Py_XDECREF(opened);
     Py_DECREF(worker);   /* wishpy.isolated ends what was not opened */
     return NULL;
+}
+
+PyObject *
+worker_link_origin(const worker_link *link)
+{
+    return link->origin;
 }
 
 bool
@@ -143,6 +164,7 @@ worker_link_close(worker_link *link, bool later)
         detach(link);
     }
     Py_DECREF(link->worker);
+    Py_DECREF(link->origin);
     free(link);
     PyErr_Restore(type, value, traceback);
 }
@@ -292,7 +314,7 @@ accept_packet(worker_link *link, module_state *state, wp_block *block, uint32_t 
         free(block);
         return NULL;
     }
-    PyObject *packet = packet_new_live(state, NULL, 0, &block->frame);
+    PyObject *packet = packet_new_live(state, NULL, 0, &block->frame, link->origin);
     if (packet == NULL) {
         free(block);
         return NULL;
@@ -311,7 +333,7 @@ tell_worker(worker_link *link, const char *method, const uint8_t *bytes, uint32_
 /* The worker died, or is as good as dead: `cause`, or NULL where its own death tells. Raises, or goes on with the
  * successor that it gets. */
 static int
-lose_worker(worker_link *link, const char *cause)
+lose_worker(worker_link *link, module_state *state, const char *cause)
 {
     const uint32_t busy = atomic_load(&link->ring.shared->watch.frame);
     const unsigned long long memory = atomic_load(&link->ring.shared->memory);
@@ -322,7 +344,7 @@ lose_worker(worker_link *link, const char *cause)
     }
     detach(link);
     Py_SETREF(link->worker, next);
-    return attach(link, next);
+    return renew_origin(link, state) < 0 ? -1 : attach(link, next);
 }
 
 static bool
@@ -339,10 +361,10 @@ is_late(const worker_link *link)
 
 /* Nothing is there: a wait without the GIL. */
 static int
-wait_for_more(worker_link *link)
+wait_for_more(worker_link *link, module_state *state)
 {
     if (is_late(link)) {
-        return lose_worker(link, "time");
+        return lose_worker(link, state, "time");
     }
     Py_BEGIN_ALLOW_THREADS
     wp_ring_wait(&link->ring);
@@ -367,6 +389,9 @@ take_message(worker_link *link, module_state *state, uint32_t kind, uint8_t *byt
         result = status == 0 ? GO_ON : status < 0 ? FAIL : DAMAGED;
         break;
     }
+    case WORKER_ORIGIN:
+        result = origin_learn(link->origin, bytes, size) ? GO_ON : DAMAGED;
+        break;
     case WORKER_LOG:
         done = tell_worker(link, "log", bytes, size);
         result = done == NULL ? FAIL : GO_ON;
@@ -407,11 +432,11 @@ worker_link_next(worker_link *link, module_state *state, bool *again, bool *refu
     while (what == GO_ON) {
         wp_status status = wp_ring_read(&link->ring, &kind, &bytes, &size, &error);
         if (status == WP_AGAIN) {
-            *again = wait_for_more(link) == 0;
+            *again = wait_for_more(link, state) == 0;
             return NULL;
         }
         if (status == WP_END) {
-            *again = lose_worker(link, NULL) == 0;
+            *again = lose_worker(link, state, NULL) == 0;
             return NULL;
         }
         if (status == WP_EMEMORY) {
@@ -424,7 +449,7 @@ worker_link_next(worker_link *link, module_state *state, bool *again, bool *refu
     if (what == NOTHING) {
         *again = true;
     } else if (what == DAMAGED) {
-        *again = lose_worker(link, "damage") == 0;
+        *again = lose_worker(link, state, "damage") == 0;
     }
     return packet;
 }
