@@ -95,6 +95,8 @@ class Capturer(_pcap.Capturer):
         backend: str = "libpcap",
     ) -> None:
         self.queue_dropped = 0
+        self.capture_filter = capture_filter
+        self.snaplen = snaplen if path is None else None
         live: dict[str, Any] = {
             "snaplen": snaplen,
             "promiscuous": promiscuous,

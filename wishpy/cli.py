@@ -7,6 +7,8 @@ Ctrl-C. A closed pipe ends it silently. Results go to standard output, messages 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import os
 import stat
 import sys
@@ -15,10 +17,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import __version__
 from .cli_settings import add_settings, count, settings_of
-from .errors import Error, FilterError
+from .errors import Error, FileError, FilterError
 
 if TYPE_CHECKING:
-    from ._epan import Dissector, Packet
+    from ._epan import Dissector, Packet, Writer
 
 USAGE, FAILED, INTERRUPTED = 1, 2, 130
 
@@ -109,6 +111,9 @@ def _add_dissect(commands: Any) -> None:
     add("-e", dest="fields", metavar="FIELD", action="append", default=[], help="only this field; may be given again")
     add("-E", dest="settings", metavar="KEY=VALUE", action="append", default=[], help=_SETTINGS_HELP)
     add("-l", dest="flush", action="store_true", help="write each packet at once")
+    add("-w", dest="write", metavar="FILE", help='write the packets to a capture file; "-": standard output')
+    add("-F", dest="write_format", choices=("pcapng", "pcap"), help="the format of that file: pcapng")
+    add("--compress", choices=("gzip", "zstd", "lz4"), help="compress that file, as far as libwiretap can")
     for letter in ("-i", "-f"):  # tshark's, which another command has
         add(letter, dest="capturing", help=argparse.SUPPRESS)
     parser.set_defaults(run=_run_dissect, parser=parser)
@@ -158,7 +163,8 @@ def _check_dissect(options: argparse.Namespace) -> None:
     if (options.file is None) == (options.read is None):
         wrong("one FILE is needed")
     options.file = options.read if options.file is None else options.file
-    if options.format is None:
+    _check_write(options)
+    if options.format is None and not _writes_alone(options):
         text = options.tree or sys.stdout.isatty()
         options.format = "fields" if options.fields else "text" if text else "wishpy"
     if options.read_filter is not None and not options.two_pass:
@@ -179,6 +185,27 @@ def _check_dissect(options: argparse.Namespace) -> None:
             wrong(f"-E {setting!r} is not valid. It is {_SETTINGS_HELP}")
 
 
+def _writes_alone(options: argparse.Namespace) -> bool:
+    """Into a capture file, and nothing is printed, as nothing says how."""
+    asked = options.format or options.tree or options.raw or options.fields
+    return options.write is not None and not asked
+
+
+def _check_write(options: argparse.Namespace) -> None:
+    wrong = options.parser.error
+    if options.write is None:
+        if options.write_format is not None or options.compress is not None:
+            wrong("-F and --compress are about the file that -w writes")
+        return
+    if options.write == "-" and not _writes_alone(options):
+        wrong("-w - writes to standard output, where the packets would be printed, too")
+    with contextlib.suppress(OSError):
+        read = os.fstat(0) if options.file == "-" else os.stat(options.file)
+        written = os.fstat(1) if options.write == "-" else os.stat(options.write)
+        if stat.S_ISREG(read.st_mode) and os.path.samestat(read, written):
+            wrong("-w names the file that is read: writing would destroy it")
+
+
 # ---- dissect: its output
 
 
@@ -187,14 +214,14 @@ class _Output:
 
     def __init__(self, each: bool) -> None:
         self._file = sys.stdout.buffer
-        self._each = each
+        self.each = each
         self._pieces: list[bytes] = []
         self._size = 0
 
     def write(self, piece: bytes) -> None:
         self._pieces.append(piece)
         self._size += len(piece)
-        if self._each or self._size > 1 << 18:
+        if self.each or self._size > 1 << 18:
             self.flush()
 
     def flush(self) -> None:
@@ -267,7 +294,9 @@ def _fields_heading(options: argparse.Namespace) -> bytes:
     return heading
 
 
-def _line_maker(options: argparse.Namespace) -> Callable[[Packet], bytes]:
+def _line_maker(options: argparse.Namespace) -> Callable[[Packet], bytes] | None:
+    if options.format is None:
+        return None
     if options.format == "text":
         return _text_line(options)
     if options.format == "fields":
@@ -321,23 +350,60 @@ def _run_dissect(options: argparse.Namespace) -> int:
     _check_dissect(options)
     _log_to_standard_error()
     output = _Output(options.flush or sys.stdout.isatty() or _is_live(options.file))
+    file = _CaptureFile(options, output.each)
     try:
-        with Dissector(options.file, **_arguments(options)) as packets:
+        with Dissector(options.file, **_arguments(options)) as packets, file:
             line = _line_maker(options)
             if options.format == "fields":
                 output.write(_fields_heading(options))
-            write = output.write
             for packet in _watched(packets):
-                write(line(packet))
+                if options.write is not None:
+                    file.write(packet)
+                if line is not None:
+                    output.write(line(packet))
     except KeyboardInterrupt:
         output.flush()
         return INTERRUPTED
     except (Error, ValueError) as error:  # ValueError: of a setting that means nothing to Wireshark
         output.flush()
+        if isinstance(error, FileError) and error.errno == errno.EPIPE:
+            raise BrokenPipeError from error
         complain(error)
         return FAILED
     output.flush()
-    return 0
+    return FAILED if file.refused else 0
+
+
+class _CaptureFile:
+    """The file that -w names; one that is never opened where there is none."""
+
+    def __init__(self, options: argparse.Namespace, each: bool) -> None:
+        self._options = options
+        self._each = each
+        self._writer: Writer | None = None
+        self.refused = False
+
+    def __enter__(self) -> None:
+        """Only once the capture to be read is open: a mistake there must not cost the file that is there."""
+        from . import Writer
+
+        options = self._options
+        if options.write is not None:
+            self._writer = Writer(options.write, options.write_format or "pcapng", options.compress)
+
+    def write(self, packet: Packet) -> None:
+        assert self._writer is not None
+        try:
+            self._writer.write(packet)
+        except ValueError as error:  # this one has no place in the format; the next one may
+            self.refused = True
+            complain(error)
+        if self._each:
+            self._writer.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
 
 
 def _log_to_standard_error() -> None:

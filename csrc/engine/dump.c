@@ -20,7 +20,7 @@
 #include "ws_compat.h"
 
 struct wp_dump {
-    char *path;                     /* owned */
+    char *path, *application;       /* owned */
     wp_dump_format format;
     wtap_compression_type compression;
     pthread_mutex_t mutex;
@@ -107,6 +107,7 @@ fail(wp_dump *dump, int code, char *info, wp_error *error)
         dump->dumper = NULL;
         g_free(more);
     }
+    code = wp_dump_end_reason(&dump->end, dump->fd, code);
     dump->count = wp_dump_end_mend(&dump->end, dump->fd);
     char *shown = g_filename_display_name(dump->path);
     wp_fail(error, WP_EFILE, "%s: %s%s%s; %llu packets are in the file", shown, reason(code), info == NULL ? "" : ": ",
@@ -121,31 +122,16 @@ fail(wp_dump *dump, int code, char *info, wp_error *error)
 
 /* ---- opening ---- */
 
-static wtap_compression_type
-compression_of(const char *name)
-{
-    static const struct {
-        const char *name;
-        wtap_compression_type type;
-    } known[] = {{"gzip", WTAP_GZIP_COMPRESSED}, {"zstd", WTAP_ZSTD_COMPRESSED}, {"lz4", WTAP_LZ4_COMPRESSED}};
-    for (size_t i = 0; name != NULL && i < G_N_ELEMENTS(known); i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            return known[i].type;
-        }
-    }
-    return WTAP_UNCOMPRESSED;
-}
-
 bool
 wp_dump_knows_compression(const char *name)
 {
-    return compression_of(name) != WTAP_UNCOMPRESSED;
+    return wsc_compression(name) != WTAP_UNCOMPRESSED;
 }
 
 bool
 wp_dump_can_compress(const char *name)
 {
-    return wp_dump_knows_compression(name) && wsc_can_compress(compression_of(name));
+    return wp_dump_knows_compression(name) && wsc_can_compress(wsc_compression(name));
 }
 
 static void
@@ -201,20 +187,23 @@ open_path(const char *path, bool compressed)
 }
 
 wp_status
-wp_dump_open(const char *path, wp_dump_format format, const char *compression, wp_dump **out, wp_error *error)
+wp_dump_open(const char *path, wp_dump_format format, const char *compression, const char *application, wp_dump **out,
+             wp_error *error)
 {
     *out = NULL;
     wp_dump *dump = calloc(1, sizeof *dump);
-    if (dump == NULL || (dump->path = strdup(path)) == NULL) {
-        free(dump);
+    if (dump == NULL) {
         return wp_fail(error, WP_EMEMORY, "out of memory");
     }
+    dump->path = g_strdup(path);
+    dump->application = g_strdup(application);
     dump->format = format;
-    dump->compression = compression_of(compression);
+    dump->compression = wsc_compression(compression);
     dump->fd = open_path(path, dump->compression != WTAP_UNCOMPRESSED);
     if (dump->fd < 0) {
         const wp_status status = path_error(path, errno, error);
-        free(dump->path);
+        g_free(dump->path);
+        g_free(dump->application);
         free(dump);
         return status;
     }
@@ -234,13 +223,6 @@ wp_dump_open(const char *path, wp_dump_format format, const char *compression, w
 }
 
 /* ---- interfaces and secrets ---- */
-
-/* Has the link type a number in pcap and pcapng files? */
-static bool
-has_number(int encapsulation)
-{
-    return wtap_dump_can_write_encap(wsc_pcap_nsec_type(), encapsulation);
-}
 
 static wp_status
 write_interface(wp_dump *dump, const uint8_t *bytes, size_t size, wp_error *error)
@@ -270,7 +252,7 @@ find_interface(wp_dump *dump, const uint8_t *bytes, size_t size, uint32_t nth, u
     wp_interface head;
     memcpy(&head, bytes, sizeof head);
     *id = NO_INTERFACE;
-    if (!has_number(head.encapsulation)) {
+    if (!wsc_encap_has_number(head.encapsulation)) {
         return WP_OK;
     }
     for (uint32_t i = 0; i < dump->interfaces->len; i++) {
@@ -413,7 +395,7 @@ make_section(wp_dump *dump, wp_origin *origin)
         }
     }
     if (wtap_block_get_string_option_value(block, OPT_SHB_USERAPPL, &application) != WTAP_OPTTYPE_SUCCESS) {
-        wtap_block_add_string_option(block, OPT_SHB_USERAPPL, "wishpy", strlen("wishpy"));
+        wtap_block_add_string_option(block, OPT_SHB_USERAPPL, dump->application, strlen(dump->application));
     }
     g_array_append_val(dump->section, block);
 }
@@ -492,7 +474,7 @@ check_packet(const wp_dump *dump, const wp_dump_packet *packet, wp_error *error)
 {
     const wp_frame *frame = &packet->frame;
     const bool record = frame->record_type == REC_TYPE_PACKET;
-    if (record && frame->encapsulation != dump->encapsulation && !has_number(frame->encapsulation)) {
+    if (record && frame->encapsulation != dump->encapsulation && !wsc_encap_has_number(frame->encapsulation)) {
         return refuse(dump, packet, error, "no pcap or pcapng file has its link type, %s",
                       link_type(frame->encapsulation));
     }
@@ -665,6 +647,9 @@ finish(wp_dump *dump, wp_error *error)
         }
     }
     dump->dumper = NULL;
+    if (dump->failed && dump->end.compressed) {
+        return status;   /* the descriptor is still wanted: wp_dump_take_cut_file */
+    }
     if (dump->fd >= 0 && close(dump->fd) != 0 && status == WP_OK && dump->owner == getpid() && !dump->failed) {
         status = path_error(dump->path, errno, error);   /* a network's file system may say it only now */
     }
@@ -689,6 +674,9 @@ wp_status
 wp_dump_free(wp_dump *dump, wp_error *error)
 {
     const wp_status status = wp_dump_close(dump, error);
+    if (dump->fd >= 0) {
+        close(dump->fd);
+    }
     list_remove(dump);
     wsc_record_cleanup(&dump->record);
     g_ptr_array_free(dump->interfaces, TRUE);
@@ -698,9 +686,23 @@ wp_dump_free(wp_dump *dump, wp_error *error)
     g_array_free(dump->ids, TRUE);
     wp_origin_release(dump->origin);
     pthread_mutex_destroy(&dump->mutex);
-    free(dump->path);
+    g_free(dump->path);
+    g_free(dump->application);
     free(dump);
     return status;
+}
+
+int
+wp_dump_take_cut_file(wp_dump *dump)
+{
+    int fd = -1;
+    pthread_mutex_lock(&dump->mutex);
+    if (dump->failed && dump->end.compressed && dump->end.seekable && dump->fd >= 0) {
+        fd = dump->fd;
+        dump->fd = -1;
+    }
+    pthread_mutex_unlock(&dump->mutex);
+    return fd;
 }
 
 uint64_t

@@ -27,9 +27,10 @@ typedef struct {
     const char *comment;       /* to be added to its own; or NULL */
 } wp_dump_packet;
 
-/* Opens, and empties, the file; "-" is standard output. Compression is NULL or a name that wp_dump_can_compress knows. */
-wp_status wp_dump_open(const char *path, wp_dump_format format, const char *compression, wp_dump **dump,
-                       wp_error *error);
+/* Opens, and empties, the file; "-" is standard output. Compression is NULL or a name that wp_dump_can_compress knows.
+ * `application` is what the file says that wrote it, where the first packet's own file says nothing of that. */
+wp_status wp_dump_open(const char *path, wp_dump_format format, const char *compression, const char *application,
+                       wp_dump **dump, wp_error *error);
 
 /* Is this a name of a compression at all, and can libwiretap write it? NULL and "none" apart. */
 bool wp_dump_knows_compression(const char *compression);
@@ -44,6 +45,10 @@ wp_status wp_dump_flush(wp_dump *dump, wp_error *error);
 wp_status wp_dump_close(wp_dump *dump, wp_error *error);
 /* Closes it where it is open, and frees it. */
 wp_status wp_dump_free(wp_dump *dump, wp_error *error);
+
+/* A compressed file that failed lacks its end, which is for the caller to write, once: the descriptor, and owned by the
+ * caller from now on. Else -1. The file was cut behind whole packets at a place where a deflate stream may end. */
+int wp_dump_take_cut_file(wp_dump *dump);
 
 uint64_t wp_dump_count(wp_dump *dump);   /* packets written */
 bool wp_dump_is_closed(wp_dump *dump);

@@ -59,6 +59,15 @@ wp_dump_end_record(wp_dump_end *end, void *dumper, int fd, uint64_t packets)
     return 0;
 }
 
+int
+wp_dump_end_reason(const wp_dump_end *end, int fd, int code)
+{
+    if (code == WTAP_ERR_SHORT_WRITE && end->seekable && lseek(fd, 0, SEEK_END) >= 0 && write(fd, "", 1) < 0) {
+        return errno;
+    }
+    return code;
+}
+
 uint64_t
 wp_dump_end_mend(wp_dump_end *end, int fd)
 {

@@ -25,7 +25,10 @@ void wp_dump_end_init(wp_dump_end *end, int fd, bool compressed);
 int wp_dump_end_record(wp_dump_end *end, void *dumper, int fd, uint64_t packets);
 int wp_dump_end_flush(wp_dump_end *end, void *dumper, int fd, uint64_t packets);
 
-/* The dumper is closed, and failed: cuts the file behind its last whole packet. The number of packets in it. */
+/* The dumper is closed, and failed with this code: the system's own, where it said no more than that not all could be
+ * written. */
+int wp_dump_end_reason(const wp_dump_end *end, int fd, int code);
+/* Then: cuts the file behind its last whole packet. The number of packets in it. */
 uint64_t wp_dump_end_mend(wp_dump_end *end, int fd);
 
 #endif

@@ -36,6 +36,7 @@ struct wp_slot {
     wp_session *session;               /* borrowed: the slot is a part of it */
     epan_dissect_t *edt;               /* owned */
     wsc_record record;                 /* owned */
+    wsc_record before;                 /* the record's head as it was read: dissectors change it (PKTAP, ERF) */
     frame_data own_frame;              /* of a single pass */
     past_frame past[2];                /* displayed and captured before it */
     frame_data *frame;                 /* own_frame, or one of provider.frames */
@@ -281,7 +282,7 @@ close_slot_locked(wp_slot *slot)
 static void
 describe_frame(wp_slot *slot)
 {
-    const wtap_rec *rec = &slot->record.rec;
+    const wtap_rec *rec = &slot->before.rec;
     const frame_data *frame = slot->frame;
     const bool packet = rec->rec_type == REC_TYPE_PACKET;
     slot->facts = (wp_frame){
@@ -292,7 +293,7 @@ describe_frame(wp_slot *slot)
         .captured_length = frame->cap_len,
         .encapsulation = packet ? rec->rec_header.packet_header.pkt_encap : WTAP_ENCAP_UNKNOWN,
         .interface_id = packet ? rec->rec_header.packet_header.interface_id : 0,
-        .section = wsc_record_section(&slot->record),
+        .section = wsc_record_section(&slot->before),
         .has_time = frame->has_ts,
         .has_interface = packet && (rec->presence_flags & WTAP_HAS_INTERFACE_ID) != 0,
         .flat = slot->session->wanted != NULL,
@@ -445,6 +446,7 @@ leave_out_locked(wp_session *session, wp_slot *slot)
 {
     set_times_before(session, slot->frame);
     slot->block = wsc_record_hold_block(&slot->record);
+    slot->before.rec = slot->record.rec;
     remember_frame(session, slot->frame, true);
     describe_frame(slot);
     slot->facts.left_out = 1;
@@ -465,6 +467,7 @@ dissect_locked(wp_session *session, wp_slot *slot)
     }
     set_times_before(session, slot->frame);
     slot->block = wsc_record_hold_block(&slot->record);
+    slot->before.rec = slot->record.rec;
     const int type = session->file == NULL ? WTAP_FILE_TYPE_SUBTYPE_UNKNOWN : wp_source_file_type(session->file);
     const bool columns = session->columns || (session->display_filter != NULL
                                               && wsc_filter_needs_columns(session->display_filter));
@@ -993,7 +996,7 @@ wp_session_origin(wp_session *session)
 void
 wp_slot_extra(wp_slot *slot, wp_text *out)
 {
-    wp_record_bytes_append(out, &slot->record, slot->block);
+    wp_record_bytes_append(out, &slot->before, slot->block);
 }
 
 bool

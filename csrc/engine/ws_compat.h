@@ -617,8 +617,15 @@ wsc_special_set_length(wsc_record *r, uint32_t length)
     case REC_TYPE_FT_SPECIFIC_REPORT:
         r->rec.rec_header.ft_specific_header.record_len = length;
         break;
-    case REC_TYPE_SYSCALL:
+    case REC_TYPE_SYSCALL:   /* named anew in 4.6; with a pointer, which is another record's, from 4.4 */
+#if WSC_VERSION >= WSC_AT(4, 6)
+        r->rec.rec_header.syscall_header.event_data_len = length;
+#else
         r->rec.rec_header.syscall_header.event_filelen = length;
+#endif
+#if WSC_VERSION >= WSC_AT(4, 4)
+        r->rec.rec_header.syscall_header.pathname = NULL;
+#endif
         break;
 #if WSC_VERSION >= WSC_AT(3, 6)
     case REC_TYPE_SYSTEMD_JOURNAL_EXPORT:
@@ -729,6 +736,24 @@ wsc_pcap_nsec_type(void)
 #endif
 }
 
+/* A compression by name; 3.4 knows but one. */
+static inline wtap_compression_type
+wsc_compression(const char *name)
+{
+    if (name != NULL && strcmp(name, "gzip") == 0) {
+        return WTAP_GZIP_COMPRESSED;
+    }
+#if WSC_VERSION >= WSC_AT(3, 6)
+    if (name != NULL && strcmp(name, "zstd") == 0) {
+        return WTAP_ZSTD_COMPRESSED;
+    }
+    if (name != NULL && strcmp(name, "lz4") == 0) {
+        return WTAP_LZ4_COMPRESSED;
+    }
+#endif
+    return WTAP_UNCOMPRESSED;
+}
+
 /* What libwiretap can compress while it writes: gzip, and lz4 from 4.4. Asked for any other it writes plain files. */
 static inline bool
 wsc_can_compress(wtap_compression_type type)
@@ -737,6 +762,21 @@ wsc_can_compress(wtap_compression_type type)
     return wtap_can_write_compression_type(type);
 #else
     return type == WTAP_GZIP_COMPRESSED;
+#endif
+}
+
+/* Has the link type a number in pcap and pcapng files? 3.4 only tells it the other way round. */
+static inline bool
+wsc_encap_has_number(int encap)
+{
+#if WSC_VERSION >= WSC_AT(3, 6)
+    return wtap_dump_can_write_encap(wtap_pcap_nsec_file_type_subtype(), encap);
+#else
+    int number = 0;
+    while (number < 400 && wtap_pcap_encap_to_wtap_encap(number) != encap) {
+        number++;
+    }
+    return encap > 0 && number < 400;
 #endif
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../engine/library.h"
+#include "../engine/registry.h"
 #include "../engine/source_borrowed.h"
 #include "registry_lists.h"
 #include "settings_python.h"
@@ -731,6 +732,47 @@ borrow_source(Dissector *self, PyObject *source, wp_source **borrowed)
     return 0;
 }
 
+/* Text of an attribute, where it is text: a new reference, or NULL. */
+static PyObject *
+text_attribute(PyObject *object, const char *name)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    if (value == NULL || !PyUnicode_Check(value)) {
+        PyErr_Clear();
+        Py_CLEAR(value);
+    }
+    return value;
+}
+
+/* What a Capturer knows of its interface goes to its packets' origin. That much is left out where it can't be had. */
+static void
+describe_interface(PyObject *capturer, PyObject *origin)
+{
+    PyObject *name = text_attribute(capturer, "interface");
+    PyObject *filter = text_attribute(capturer, "capture_filter");
+    PyObject *linktype = PyObject_GetAttrString(capturer, "linktype");
+    PyObject *snaplen = PyObject_GetAttrString(capturer, "snaplen");
+    const char *interface = name == NULL ? NULL : PyUnicode_AsUTF8(name);
+    const long number = linktype == NULL ? -1 : PyLong_AsLong(linktype);
+    const long long limit = snaplen == NULL ? 0 : PyLong_AsLongLong(snaplen);
+    PyErr_Clear();
+    wp_text bytes = {0};
+    if (interface != NULL && number >= 0) {
+        wp_interface_append(&bytes, wp_registry_encapsulation((int)number), 9,
+                            limit < 0 || limit > UINT32_MAX ? 0 : (uint32_t)limit, interface,
+                            filter == NULL ? NULL : PyUnicode_AsUTF8(filter));
+        if (!bytes.failed) {
+            wp_origin_add(origin_of(origin), WP_ORIGIN_INTERFACE, bytes.data, bytes.used);
+        }
+    }
+    PyErr_Clear();
+    wp_text_free(&bytes);
+    Py_XDECREF(name);
+    Py_XDECREF(filter);
+    Py_XDECREF(linktype);
+    Py_XDECREF(snaplen);
+}
+
 /* One of: *path, a new bytes object; *borrowed; self->items; or none of them for source None. Raises: -1. */
 static int
 find_source(Dissector *self, const open_arguments *given, PyObject **path, wp_source **borrowed)
@@ -820,6 +862,9 @@ open_session(Dissector *self, const open_arguments *given, PyObject *path, wp_so
     if (self->session != NULL) {
         open_dissector = self;
         self->origin = origin_new(state, wp_session_origin(self->session));
+    }
+    if (self->origin != NULL && self->lent != NULL) {
+        describe_interface(given->source, self->origin);
     }
     result = self->origin != NULL ? 0 : -1;
     if (settings.fields) {
@@ -967,6 +1012,9 @@ open_in_worker(Dissector *self, PyObject *args, PyObject *kwargs, const isolatio
     self->link = worker_link_start(state_of_type(Py_TYPE(self)), args, kwargs, where, &self->source);
     if (self->link == NULL || find_source_for_worker(self, kwargs) < 0) {
         return -1;
+    }
+    if (self->lent != NULL) {
+        describe_interface(self->source, worker_link_origin(self->link));
     }
     self->gate = PyThread_allocate_lock();
     if (self->gate == NULL) {

@@ -33,12 +33,33 @@ release(parts *p)
     wp_text_free(&p->copy);
 }
 
+/* A compressed file that was cut gets the end that makes it a whole one; wishpy.gzip_end closes the descriptor. */
+static void
+end_cut_file(Writer *self)
+{
+    const int fd = wp_dump_take_cut_file(self->dump);
+    if (fd < 0) {
+        return;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *module = PyImport_ImportModule("wishpy.gzip_end");
+    PyObject *done = module == NULL ? NULL : PyObject_CallMethod(module, "finish", "i", fd);
+    if (done == NULL) {
+        PyErr_WriteUnraisable(self->path);
+    }
+    Py_XDECREF(module);
+    Py_XDECREF(done);
+    PyErr_Restore(type, value, traceback);
+}
+
 static PyObject *
 none_or_raise(Writer *self, wp_status status, const wp_error *error)
 {
     module_state *state = state_of_type(Py_TYPE(self));
     epan_drain_log(state);
     if (status != WP_OK) {
+        end_cut_file(self);
         return raise_status(state, status, error, self->path);
     }
     Py_RETURN_NONE;
@@ -249,14 +270,33 @@ check_compression(const char *compression)
     return -1;
 }
 
+/* "wishpy 1.0.0". */
+static PyObject *
+application_name(void)
+{
+    PyObject *package = PyImport_ImportModule("wishpy");
+    PyObject *version = package == NULL ? NULL : PyObject_GetAttrString(package, "__version__");
+    PyObject *name = version == NULL ? NULL : PyUnicode_FromFormat("wishpy %U", version);
+    Py_XDECREF(package);
+    Py_XDECREF(version);
+    return name;
+}
+
 static int
 open_dump(Writer *self, PyObject *path, wp_dump_format format, const char *compression)
 {
     wp_error error;
     wp_status status;
+    PyObject *name = application_name();
+    const char *application = name == NULL ? NULL : PyUnicode_AsUTF8(name);
+    if (application == NULL) {
+        Py_XDECREF(name);
+        return -1;
+    }
     Py_BEGIN_ALLOW_THREADS
-    status = wp_dump_open(PyBytes_AS_STRING(path), format, compression, &self->dump, &error);
+    status = wp_dump_open(PyBytes_AS_STRING(path), format, compression, application, &self->dump, &error);
     Py_END_ALLOW_THREADS
+    Py_DECREF(name);
     if (status != WP_OK) {
         raise_status(state_of_type(Py_TYPE(self)), status, &error, self->path);
         return -1;
