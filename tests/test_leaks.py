@@ -13,7 +13,7 @@ from conftest import DATA, Finished, plain_memory
 ROUNDS = set(
     """
     read read_filtered read_fields read_two_pass left_early packets_kept values trees dicts json shown
-    pickled matched no_file not_a_capture cut_file bad_filter bad_field bad_keyword busy closed
+    pickled matched written no_file not_a_capture cut_file bad_filter bad_field bad_keyword busy closed
     missing_name unknown_name error_in_loop table table_ends
 """.split()
 )

@@ -32,6 +32,7 @@ def read(path: str = DEMO, **options: Any) -> list[wishpy.Packet]:
 
 
 KEPT: list[wishpy.Packet] = []
+UNPICKLED: list[wishpy.Packet] = []
 
 
 def kept() -> list[wishpy.Packet]:
@@ -82,6 +83,33 @@ def matched() -> None:
         packet.matches("tcp.port == 80")
         with contextlib.suppress(wishpy.FilterError):
             packet.matches("tcp.port ==")
+
+
+def written() -> None:
+    """Live, kept, pickled, raw and refused packets; into plain and compressed files; with interfaces and secrets."""
+    if not UNPICKLED:
+        UNPICKLED.extend(pickle.loads(pickle.dumps(kept()[:2])))
+    packets = [*kept()[:4], *UNPICKLED]
+    for format, compression in (("pcapng", None), ("pcapng", "gzip"), ("pcap", None)):
+        with wishpy.Writer(os.devnull, format, compression) as writer:
+            for packet in packets:
+                writer.write(packet)
+                writer.write(wishpy.RawPacket(packet.data, time_ns=1, interface="eth0"))
+            with contextlib.suppress(ValueError):
+                writer.write(wishpy.RawPacket(b"x", time_ns=-1))
+            with contextlib.suppress(TypeError):
+                writer.write(7)
+    for name in ("several.pcapng", "tls13_secrets.pcapng"):
+        path = os.path.join(DATA, name)
+        with wishpy.Dissector(path, count=3) as dissector, wishpy.Writer(os.devnull) as writer:
+            for packet in dissector:
+                writer.write(packet, comment="more")
+    writer = wishpy.Writer("/dev/full")
+    writer.write(wishpy.RawPacket(b"x"))
+    with contextlib.suppress(wishpy.FileError):
+        writer.close()
+    with contextlib.suppress(wishpy.FileError):
+        wishpy.Writer("/nonexistent/x")
 
 
 def refused(*wanted: type[BaseException], path: Any = DEMO, **options: Any) -> None:
@@ -196,6 +224,7 @@ ROUNDS: dict[str, Callable[[], Any]] = {
     "shown": shown,
     "pickled": pickled,
     "matched": matched,
+    "written": written,
     "no_file": lambda: refused(wishpy.FileError, path=DEMO + ".none"),
     "not_a_capture": lambda: refused(wishpy.FileError, path=__file__),
     "cut_file": cut_file,
@@ -227,6 +256,7 @@ WATCHED = [
     wishpy.Dissector,
     wishpy.Packet,
     wishpy.Field,
+    wishpy.Writer,
     wishpy.FileError,
     wishpy.FieldError,
     wishpy.FilterError,

@@ -27,6 +27,7 @@ def read(**options: Any) -> list[wishpy.Packet]:
 KEPT = read()
 ANSWER = KEPT[1]
 PICKLED = pickle.dumps(ANSWER)
+RAW = wishpy.RawPacket(b"x" * 60, time_ns=1, interface="eth0")
 
 
 def refusal(work: Callable[[], Any], *wanted: type[BaseException]) -> str:
@@ -74,6 +75,18 @@ def scan() -> wishpy.Scan:
     return wishpy.scan(PATH, TABLE, occurrence="all", encode={"ip.addr": "dictionary"}, text={"tcp.flags.syn"})
 
 
+def written() -> tuple[int, int]:
+    """Into a file of the system's that takes everything and keeps nothing."""
+    with wishpy.Dissector(PATH, count=2) as packets, wishpy.Writer("/dev/null") as writer:
+        for packet in [*packets, ANSWER, pickle.loads(PICKLED)]:
+            writer.write(packet, comment="a comment")
+        writer.write(RAW)
+        refused = refusal(lambda: writer.write(b"x"), ValueError)
+        assert refused == "ValueError", refused
+        writer.flush()
+    return writer.count, len(repr(writer))
+
+
 WORKS: dict[str, Callable[[], Any]] = {
     "open": lambda: wishpy.Dissector(PATH).close(),
     "iterate": lambda: sum(packet.number for packet in read()),
@@ -94,6 +107,7 @@ WORKS: dict[str, Callable[[], Any]] = {
     "texts": texts,
     "table": lambda: scan().head(4).to_pydict(),
     "table_stream": lambda: (type(scan().head(2).__arrow_c_stream__()), type(scan().__arrow_c_stream__())),
+    "written": written,
     "kept": lambda: [packet["frame.number"] for packet in read(count=5)],
 }
 
