@@ -357,6 +357,13 @@ def test_raw_packets_of_several_interfaces_and_link_types(tmp_path: Path) -> Non
     ]
 
 
+def test_raw_packets_with_a_pseudo_header(tmp_path: Path) -> None:
+    data = b"\1\0\0\7" + bytes.fromhex("8180008300")  # MTP2's
+    with wishpy.Writer(tmp_path / "x") as writer:
+        writer.write(wishpy.RawPacket(data, time_ns=5, linktype=139))
+    assert [body[20:-3] for kind, body in blocks(tmp_path / "x") if kind == PACKET] == [data]
+
+
 def test_headers_with_bytes_and_plain_bytes(tmp_path: Path) -> None:
     items: queue.SimpleQueue[Any] = queue.SimpleQueue()
     wishpy.Capturer(path=DATA / "nano_little.pcap").put_to(items)

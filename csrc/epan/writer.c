@@ -5,6 +5,8 @@
 #include "state.h"
 
 #include "../engine/dump.h"
+#include "../engine/pseudo_header.h"
+#include "../engine/record_bytes.h"
 #include "../engine/registry.h"
 #include "source_python.h"
 
@@ -126,6 +128,33 @@ take_interface(PyObject *item, parts *p)
     return 0;
 }
 
+/* The frame begins with what libwiretap keeps apart from its bytes: that is taken off as if it came from a file. */
+static int
+take_pseudo_header(const Writer *self, const wp_record *record, parts *p)
+{
+    wsc_record native;
+    wp_error error;
+    wsc_record_init(&native);
+    const wp_status status = wp_pseudo_header_read(record, &native, &error);
+    if (status == WP_OK) {
+        const wtap_packet_header *head = &native.rec.rec_header.packet_header;
+        p->packet.frame.captured_length = head->caplen;
+        p->packet.frame.length = head->len;
+        wp_text_put(&p->copy, (const char *)wsc_record_bytes(&native), head->caplen);
+        wp_record_bytes_append(&p->copy, &native, NULL);
+        p->packet.bytes = (const uint8_t *)p->copy.data;
+        p->packet.extra = p->packet.bytes + head->caplen;
+        p->packet.extra_size = p->copy.used - head->caplen;
+    }
+    wsc_record_cleanup(&native);
+    if (status != WP_OK) {
+        raise_status(state_of_type(Py_TYPE(self)), status, &error, NULL);
+    } else if (p->copy.failed) {
+        PyErr_NoMemory();
+    }
+    return status != WP_OK || p->copy.failed ? -1 : 0;
+}
+
 static int
 take_other(const Writer *self, PyObject *item, parts *p)
 {
@@ -148,7 +177,7 @@ take_other(const Writer *self, PyObject *item, parts *p)
         .encapsulation = encapsulation,
         .precision = 9,
     };
-    return 0;
+    return wp_has_pseudo_header(record->linktype) ? take_pseudo_header(self, record, p) : 0;
 }
 
 PyDoc_STRVAR(Writer_write__doc__,
