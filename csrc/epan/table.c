@@ -102,7 +102,9 @@ expand_pattern(module_state *state, PyObject *pattern, const char *text, PyObjec
         wp_registry_each_locked(collect_name, &found);
     }
     wp_epan_unlock();
-    qsort(found.names, found.count, sizeof *found.names, compare_names);
+    if (found.count > 0) {   /* qsort does not take NULL, not even for nothing */
+        qsort(found.names, found.count, sizeof *found.names, compare_names);
+    }
     Py_END_ALLOW_THREADS
     int result = -1;
     if (found.no_memory) {
