@@ -122,8 +122,13 @@ expand_pattern(module_state *state, PyObject *pattern, const char *text, PyObjec
 static PyObject *
 once_each(PyObject *list)
 {
-    PyObject *dict = list == NULL ? NULL : PyObject_CallMethod((PyObject *)&PyDict_Type, "fromkeys", "O", list);
-    PyObject *result = dict == NULL ? NULL : PySequence_List(dict);
+    PyObject *dict = list == NULL ? NULL : PyDict_New();
+    for (Py_ssize_t i = 0; dict != NULL && i < PyList_GET_SIZE(list); i++) {
+        if (PyDict_SetItem(dict, PyList_GET_ITEM(list, i), Py_None) < 0) {
+            Py_CLEAR(dict);
+        }
+    }
+    PyObject *result = dict == NULL ? NULL : PyDict_Keys(dict);
     Py_XDECREF(list);
     Py_XDECREF(dict);
     return result;
