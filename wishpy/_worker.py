@@ -13,6 +13,7 @@ import json
 import logging
 import marshal
 import os
+import select
 import signal
 import socket
 import sys
@@ -24,6 +25,20 @@ if __name__ == "__main__":
 
 from wishpy import _epan
 from wishpy.isolated import ERROR_FACTS, MESSAGE_END, MESSAGE_ERROR, MESSAGE_LOG, receive, send
+
+# Keywords of a Dissector that say what to read and to return. All others are settings, and a session that was made
+# ready under the same settings is as good as a new one; except where they name files, which may change meanwhile.
+NO_SETTINGS = {
+    "display_filter", "fields", "two_pass", "read_filter", "skip", "count", "reset_after", "linktype",
+}  # fmt: skip
+FILES = {"profile", "tls_keylog", "preferences"}
+
+
+BREATH = 0.02   # seconds in which the parent does something with what it got, where there is one processor
+
+
+def settings_of(keywords: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in keywords.items() if name not in NO_SETTINGS}
 
 
 def describe(error: BaseException) -> dict[str, Any]:
@@ -72,6 +87,7 @@ class Worker:
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         self.bound = False
+        self.ready: dict[str, Any] | None = None   # the settings of the session that is laid by
         self.hand = -1   # a socket for the frames of a source that only the parent can read
 
     def run(self) -> None:
@@ -79,11 +95,14 @@ class Worker:
             message, descriptors = receive(self.socket)
             if message is None:
                 return
-            self.work(marshal.loads(message), descriptors)
+            job = marshal.loads(message)
+            self.work(job, descriptors)
             os.ftruncate(2, 0)
             if _epan._worker_is_spent():
                 return
             send(self.socket, b'{"idle": true}')
+            if not select.select([self.socket], [], [], BREATH)[0]:
+                self.make_ready(settings_of(job["keywords"]))
 
     def work(self, job: dict[str, Any], descriptors: list[int]) -> None:
         _epan._worker_restart()
@@ -104,6 +123,13 @@ class Worker:
         self.log.early = []
         _epan._worker_memory(0)
 
+    def make_ready(self, settings: dict[str, Any]) -> None:
+        """The next job will most likely have the settings of this one: what takes long of its start is done now."""
+        if FILES.isdisjoint(settings):
+            with contextlib.suppress(Exception):
+                _epan._worker_lay_by(_epan.Dissector(isolated=False, **settings))
+                self.ready = settings
+
     def reply(self, answer: dict[str, Any]) -> None:
         send(self.socket, json.dumps({**answer, "log": self.log.early}).encode())
 
@@ -123,6 +149,9 @@ class Worker:
                 os.dup2(descriptor, 0)
                 os.close(descriptor)
         os.chdir(job["folder"])
+        if self.ready is not None and self.ready != settings_of(job["keywords"]):
+            _epan._worker_drop_spare()
+        self.ready = None
         dissector = _epan.Dissector(job["source"], isolated=False, plugins=job["plugins"], **job["keywords"])
         files = files_read_later(job["keywords"])
         _epan._worker_drop_reading()

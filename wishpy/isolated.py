@@ -194,7 +194,7 @@ _janitor: threading.Thread | None = None
 def _take(kind: Any) -> _Process:
     """A worker that rests, or a new one."""
     with _lock:
-        for process in reversed(_idle):
+        for process in _idle:   # who has rested longest is ready soonest, see make_ready() of _worker.py
             if process.kind == kind and process.program.poll() is None:
                 _idle.remove(process)
                 return process

@@ -280,6 +280,15 @@ close_slot_locked(wp_slot *slot)
 }
 
 static void
+close_slots_locked(wp_session *session)
+{
+    for (unsigned i = 0; i < WP_SLOTS; i++) {
+        close_slot_locked(&session->slots[i]);
+        memset(&session->slots[i], 0, sizeof session->slots[i]);
+    }
+}
+
+static void
 describe_frame(wp_slot *slot)
 {
     const wtap_rec *rec = &slot->before.rec;
@@ -361,10 +370,7 @@ reset_is_due(const wp_session *session)
 static void
 reset_locked(wp_session *session)
 {
-    for (unsigned i = 0; i < WP_SLOTS; i++) {
-        close_slot_locked(&session->slots[i]);
-        memset(&session->slots[i], 0, sizeof session->slots[i]);
-    }
+    close_slots_locked(session);
     epan_free(session->epan);
     wsc_forget_names();
     session->epan = epan_new(&session->provider, &provider_functions);
@@ -848,8 +854,9 @@ forget_names_locked(void)
     later = true;
 }
 
+/* Takes the place, with the settings in force. */
 static wp_status
-open_locked(wp_session *session, const wp_session_options *options, wp_error *error)
+begin_locked(wp_session *session, const wp_session_options *options, wp_error *error)
 {
     wp_status status = wp_place_take_locked(session, error);
     if (status != WP_OK) {
@@ -857,7 +864,23 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
     }
     session->resolution_before = wp_resolution_now_locked();
     session->ready = true;   /* from here on closing has something to undo */
-    if ((status = apply_settings_locked(session, options, error)) != WP_OK) {
+    return apply_settings_locked(session, options, error);
+}
+
+static void
+start_epan_locked(wp_session *session)
+{
+    forget_names_locked();
+    wp_settings_forget_keys_locked();
+    wp_heuristic_order_restore_locked();
+    session->epan = epan_new(&session->provider, &provider_functions);
+}
+
+static wp_status
+open_locked(wp_session *session, const wp_session_options *options, wp_error *error)
+{
+    wp_status status = session->ready ? WP_OK : begin_locked(session, options, error);
+    if (status != WP_OK) {
         return status;
     }
     if ((status = compile_locked(options->display_filter, &session->display_filter, 0, error)) != WP_OK
@@ -865,10 +888,9 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
         || (!options->tree && (status = set_wanted(session, options, error)) != WP_OK)) {
         return status;
     }
-    forget_names_locked();
-    wp_settings_forget_keys_locked();
-    wp_heuristic_order_restore_locked();
-    session->epan = epan_new(&session->provider, &provider_functions);
+    if (session->epan == NULL) {
+        start_epan_locked(session);
+    }
     if (session->two_pass) {
         session->provider.frames = new_frame_data_sequence();
     }
@@ -881,14 +903,56 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
     return WP_OK;
 }
 
+/* ---- a session made ready before it is needed ---- */
+
+static wp_session *spare;   /* owned; it has the place. Guarded by the epan lock */
+
+void
+wp_session_lay_by_locked(wp_session *session)
+{
+    close_slots_locked(session);
+    spare = session;
+}
+
+void
+wp_session_drop_spare_locked(void)
+{
+    wp_session *session = spare;
+    spare = NULL;
+    wp_session_free_locked(session);
+}
+
+static wp_session *
+new_session(void)
+{
+    wp_session *session = calloc(1, sizeof *session);
+    if (session != NULL && (session->origin = wp_origin_new()) == NULL) {
+        free(session);
+        session = NULL;
+    }
+    return session;
+}
+
+static wp_session *
+take_spare(void)
+{
+    wp_epan_lock();
+    wp_session *session = spare;
+    spare = NULL;
+    wp_epan_unlock();
+    return session;
+}
+
 wp_status
 wp_session_open(const wp_session_options *options, wp_source *source, wp_source_file *file, wp_session **out,
                 wp_error *error)
 {
     *out = NULL;
-    wp_session *session = calloc(1, sizeof *session);
-    if (session == NULL || (session->origin = wp_origin_new()) == NULL) {
-        free(session);
+    wp_session *session = take_spare();
+    if (session == NULL) {
+        session = new_session();
+    }
+    if (session == NULL) {
         if (source != NULL) {
             source->vtable->free(source);
         }
@@ -920,9 +984,7 @@ wp_session_free_locked(void *session_)
         return;
     }
     if (session->epan != NULL) {
-        for (unsigned i = 0; i < WP_SLOTS; i++) {
-            close_slot_locked(&session->slots[i]);
-        }
+        close_slots_locked(session);
         epan_free(session->epan);
     }
     if (session->provider.frames != NULL) {

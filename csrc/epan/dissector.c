@@ -184,6 +184,14 @@ dissector_session(PyObject *op, uint64_t *limit)
     return self->session;
 }
 
+void
+dissector_give_up_session(PyObject *op)
+{
+    Dissector *self = (Dissector *)op;
+    self->session = NULL;
+    open_dissector = NULL;
+}
+
 /* ---- next ---- */
 
 /* What keeps next() from going on: 0 nothing, 1 the end (no exception), -1 an exception. */

@@ -392,6 +392,36 @@ done:
     return result;
 }
 
+/* A Dissector that has no source and was not used: the next one to be opened gets its session. */
+static PyObject *
+worker_lay_by(PyObject *Py_UNUSED(module), PyObject *dissector)
+{
+    uint64_t limit;
+    wp_session *session = dissector_session(dissector, &limit);
+    if (session == NULL) {
+        return NULL;
+    }
+    dissector_give_up_session(dissector);
+    Py_BEGIN_ALLOW_THREADS
+    wp_epan_lock();
+    wp_session_lay_by_locked(session);
+    wp_epan_unlock();
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+/* Its settings are not those that are needed. */
+static PyObject *
+worker_drop_spare(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    Py_BEGIN_ALLOW_THREADS
+    wp_epan_lock();
+    wp_session_drop_spare_locked();
+    wp_epan_unlock();
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 /* The parent has made the ring's memory as new. */
 static PyObject *
 worker_restart(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
@@ -418,6 +448,8 @@ PyMethodDef worker_methods[] = {
     {"_worker_memory", worker_memory, METH_O, NULL},
     {"_worker_restart", worker_restart, METH_NOARGS, NULL},
     {"_worker_write", worker_write, METH_VARARGS, NULL},
+    {"_worker_lay_by", worker_lay_by, METH_O, NULL},
+    {"_worker_drop_spare", worker_drop_spare, METH_NOARGS, NULL},
     {"_worker_serve", worker_serve, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -83,5 +83,7 @@ void worker_link_close(worker_link *link, bool later);
 
 /* The session of an open Dissector that works in this process, and how many Packets it may return; NULL: raises. */
 wp_session *dissector_session(PyObject *dissector, uint64_t *limit);
+/* The Dissector is at its end; its session (the caller's from now on) is not. */
+void dissector_give_up_session(PyObject *dissector);
 
 #endif
