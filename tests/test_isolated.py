@@ -398,7 +398,6 @@ def test_a_worker_made_ready_for_other_settings(demo: str, alone: None) -> None:
         time.sleep(0.15)
         there = answers(demo, isolated=True, **options)
         assert here == there, options
-        assert len(children()) == 1
 
 
 def test_a_mistake_after_which_a_ready_session_is_gone(demo: str, alone: None) -> None:
@@ -407,6 +406,12 @@ def test_a_mistake_after_which_a_ready_session_is_gone(demo: str, alone: None) -
     with pytest.raises(wishpy.FilterError):
         wishpy.Dissector(demo, isolated=True, display_filter="ip.src == ==")
     assert len(list(wishpy.Dissector(demo, isolated=True))) == 13
+    time.sleep(0.15)
+    with pytest.raises(wishpy.FileError):   # it stays laid by, and must not serve other settings
+        wishpy.Dissector(demo + ".not", isolated=True)
+    off = list(wishpy.Dissector(demo, isolated=True, disable=["dns"]))
+    assert len(off) == 13
+    assert not any("dns" in packet for packet in off)
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer takes its time")
@@ -483,6 +488,35 @@ def test_ctrl_c_ends_a_wait(tmp_path: Path) -> None:
 
 
 # --- crashes and bounds ---------------------------------------------------------------------------------------
+
+
+def test_packets_that_are_kept_while_the_loop_goes_on(demo: str) -> None:
+    """A packet's block stays in the ring at first: who keeps it, or asks late, gets the same."""
+    expected = answers(demo, isolated=False)[0]
+    for distance in (1, 2, 3):
+        kept: list[Any] = []
+        found = []
+        with wishpy.Dissector(demo, isolated=True) as dissector:
+            for packet in dissector:
+                kept.append(packet)
+                if len(kept) > distance:
+                    found.append(everything(kept.pop(0)))
+        found += [everything(packet) for packet in kept]   # after close()
+        assert found == expected
+
+
+def test_a_fork_keeps_the_packets_of_before(demo: str) -> None:
+    """The ring goes on in the parent: what the child has of it is its own."""
+    expected = answers(demo, isolated=False)[0]
+    with wishpy.Dissector(demo, isolated=True) as dissector:
+        first, second = next(dissector), next(dissector)
+        child = os.fork()
+        if child == 0:
+            time.sleep(0.3)
+            os._exit(0 if [everything(first), everything(second)] == expected[:2] else 1)
+        rest = [everything(packet) for packet in dissector]
+        assert os.waitpid(child, 0)[1] == 0
+        assert [everything(first), everything(second), *rest] == expected
 
 
 def test_a_worker_killed_from_outside(demo: str, alone: None) -> None:

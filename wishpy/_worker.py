@@ -23,7 +23,8 @@ from typing import Any
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from wishpy import _epan
+# All that may be needed, while it may still be read: a worker becomes another user.
+from wishpy import _epan, nearest, registry  # noqa: F401
 from wishpy.isolated import ERROR_FACTS, MESSAGE_END, MESSAGE_ERROR, MESSAGE_LOG, receive, send
 
 # Keywords of a Dissector that say what to read and to return. All others are settings, and a session that was made
@@ -32,7 +33,6 @@ NO_SETTINGS = {
     "display_filter", "fields", "two_pass", "read_filter", "skip", "count", "reset_after", "linktype",
 }  # fmt: skip
 FILES = {"profile", "tls_keylog", "preferences"}
-
 
 BREATH = 0.02   # seconds in which the parent does something with what it got, where there is one processor
 
@@ -53,8 +53,6 @@ def files_read_later(keywords: dict[str, Any]) -> list[str]:
     """The files that settings name and Wireshark opens when it first needs them: keys."""
     files = [keywords.get("tls_keylog")]
     if preferences := keywords.get("preferences"):
-        from wishpy import registry
-
         kinds = {info.name.lower(): info.type for info in registry.preferences()}
         files += [value for name, value in preferences.items() if kinds.get(name.lower()) == "Filename"]
     return [name for name in files if name and os.path.exists(name)]
@@ -87,7 +85,7 @@ class Worker:
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
         self.bound = False
-        self.ready: dict[str, Any] | None = None   # the settings of the session that is laid by
+        self.ready: dict[str, Any] | None = None   # the settings of the session that is laid by, if one is
         self.hand = -1   # a socket for the frames of a source that only the parent can read
 
     def run(self) -> None:
@@ -102,7 +100,7 @@ class Worker:
                 return
             send(self.socket, b'{"idle": true}')
             if not select.select([self.socket], [], [], BREATH)[0]:
-                self.make_ready(settings_of(job["keywords"]))
+                self.make_ready(settings_of(job["keywords"]), job["plugins"])
 
     def work(self, job: dict[str, Any], descriptors: list[int]) -> None:
         _epan._worker_restart()
@@ -123,11 +121,11 @@ class Worker:
         self.log.early = []
         _epan._worker_memory(0)
 
-    def make_ready(self, settings: dict[str, Any]) -> None:
+    def make_ready(self, settings: dict[str, Any], plugins: bool) -> None:
         """The next job will most likely have the settings of this one: what takes long of its start is done now."""
         if FILES.isdisjoint(settings):
             with contextlib.suppress(Exception):
-                _epan._worker_lay_by(_epan.Dissector(isolated=False, **settings))
+                _epan._worker_lay_by(_epan.Dissector(isolated=False, plugins=plugins, **settings))
                 self.ready = settings
 
     def reply(self, answer: dict[str, Any]) -> None:
@@ -149,9 +147,8 @@ class Worker:
                 os.dup2(descriptor, 0)
                 os.close(descriptor)
         os.chdir(job["folder"])
-        if self.ready is not None and self.ready != settings_of(job["keywords"]):
+        if self.ready != settings_of(job["keywords"]):
             _epan._worker_drop_spare()
-        self.ready = None
         dissector = _epan.Dissector(job["source"], isolated=False, plugins=job["plugins"], **job["keywords"])
         files = files_read_later(job["keywords"])
         _epan._worker_drop_reading()

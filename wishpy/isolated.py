@@ -497,6 +497,12 @@ class Engagement:
         self.launch(_take(self.kind))
         return self.opened()
 
+    def damaged(self, frame: int) -> None:
+        """A packet that was delivered turns out to be no good. Raises."""
+        if self.process is not None:
+            self.process.end()
+        raise self._crash(frame, "damage")
+
     @staticmethod
     def _cause(status: int) -> str:
         if status >= 0:

@@ -19,8 +19,9 @@
 enum {
     PAGE = 4096,
     NAP_NS = 100000,            /* the first; each further one is twice as long, while they are worth it */
-    LONGEST_NAP_NS = 4000000,   /* some hundred packets: a quarter of the ring */
+    LONGEST_NAP_NS = 1500000,   /* some fifty packets of 10 KB: a quarter of the ring */
     WAIT_MS = 50,
+    LONGEST_LENT = WP_RING_BYTES / 8,   /* two of them leave the writer room enough */
     LONGEST = 1 << 30,          /* of a message: half of the longest block */
     HEAD = 2 * sizeof(uint32_t),
 };
@@ -197,26 +198,39 @@ wp_ring_stopped(const wp_ring *ring)
 
 /* ---- the reader ---- */
 
+void
+wp_ring_copy(const wp_ring *ring, uint64_t place, void *to, size_t size)
+{
+    const size_t at = place & (WP_RING_BYTES - 1);
+    const size_t first = size < WP_RING_BYTES - at ? size : WP_RING_BYTES - at;
+    memcpy(to, data_of(ring) + at, first);
+    memcpy((uint8_t *)to + first, data_of(ring), size - first);
+}
+
+uint64_t
+wp_ring_position(const wp_ring *ring)
+{
+    return ring->position;
+}
+
 /* Takes what is there, but no more than is wanted. */
 static size_t
 take(wp_ring *ring, void *to, size_t wanted, uint64_t available)
 {
     const size_t size = available < wanted ? (size_t)available : wanted;
-    const size_t at = ring->position & (WP_RING_BYTES - 1);
-    const size_t first = size < WP_RING_BYTES - at ? size : WP_RING_BYTES - at;
-    memcpy(to, data_of(ring) + at, first);
-    memcpy((uint8_t *)to + first, data_of(ring), size - first);
+    wp_ring_copy(ring, ring->position, to, size);
     ring->position += size;
     return size;
 }
 
-static void
-free_room(wp_ring *ring, uint64_t head)
+void
+wp_ring_free_to(wp_ring *ring, uint64_t place)
 {
     wp_ring_shared *shared = ring->shared;
-    atomic_store_explicit(&shared->tail, ring->position, memory_order_release);
+    const uint64_t head = atomic_load_explicit(&shared->head, memory_order_relaxed);
+    atomic_store_explicit(&shared->tail, place, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
-    if (head - ring->position <= WP_RING_BYTES / 2
+    if (head - place <= WP_RING_BYTES / 2
         && atomic_load_explicit(&shared->writer_waits, memory_order_relaxed) != 0
         && atomic_exchange(&shared->writer_waits, 0) != 0) {
         ring_bell(ring->writable);
@@ -242,25 +256,62 @@ start_message(wp_ring *ring, wp_error *error)
     return WP_OK;
 }
 
+static wp_status
+look_at_head(const wp_ring *ring, uint64_t *available, wp_error *error)
+{
+    *available = atomic_load_explicit(&ring->shared->head, memory_order_acquire) - ring->position;
+    return *available > WP_RING_BYTES ? wp_fail(error, WP_ELIBRARY, "a worker's ring is damaged") : WP_OK;
+}
+
+wp_status
+wp_ring_lend(wp_ring *ring, uint32_t kind, void *first, size_t wanted, uint64_t *at, uint32_t *size, wp_error *error)
+{
+    const bool gone = ring->peer_gone;   /* before the look at the head: what was written last is seen */
+    uint64_t available;
+    uint32_t head[2];
+    wp_status status = look_at_head(ring, &available, error);
+    if (status != WP_OK || ring->started) {
+        return status != WP_OK ? status : WP_EVALUE;
+    }
+    if (available < HEAD) {
+        return gone ? WP_END : WP_AGAIN;
+    }
+    wp_ring_copy(ring, ring->position, head, sizeof head);
+    if (head[0] != kind || head[1] > LONGEST_LENT || head[1] < wanted) {
+        return WP_EVALUE;
+    }
+    if (available - HEAD < head[1]) {
+        return gone ? WP_END : WP_AGAIN;
+    }
+    *at = ring->position + HEAD;
+    *size = head[1];
+    wp_ring_copy(ring, *at, first, wanted);
+    ring->position = *at + *size;
+    ring->idle_turns = 0;
+    return WP_OK;
+}
+
 wp_status
 wp_ring_read(wp_ring *ring, uint32_t *kind, uint8_t **bytes, uint32_t *size, wp_error *error)
 {
     const bool gone = ring->peer_gone;   /* before the look at the head: what was written last is seen */
-    const uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
-    if (head - ring->position > WP_RING_BYTES) {
-        return wp_fail(error, WP_ELIBRARY, "a worker's ring is damaged");
+    uint64_t available;
+    wp_status status = look_at_head(ring, &available, error);
+    if (status != WP_OK) {
+        return status;
     }
     if (!ring->started) {
-        if (head - ring->position < HEAD) {
+        if (available < HEAD) {
             return gone ? WP_END : WP_AGAIN;
         }
-        wp_status status = start_message(ring, error);
+        status = start_message(ring, error);
         if (status != WP_OK) {
             return status;
         }
+        available -= HEAD;
     }
-    ring->have += (uint32_t)take(ring, ring->message + ring->have, ring->size - ring->have, head - ring->position);
-    free_room(ring, head);
+    ring->have += (uint32_t)take(ring, ring->message + ring->have, ring->size - ring->have, available);
+    wp_ring_free_to(ring, ring->position);
     if (ring->have < ring->size) {
         return gone ? WP_END : WP_AGAIN;
     }
@@ -286,7 +337,7 @@ wp_ring_wait(wp_ring *ring)
     if (ring->naps && ring->idle_turns++ == 0) {
         const struct timespec nap = {0, ring->nap_ns};
         ppoll(ends, 1, &nap, NULL);
-        ring->nap_ns = ring->nap_ns < LONGEST_NAP_NS ? 2 * ring->nap_ns : ring->nap_ns;
+        ring->nap_ns = 2 * ring->nap_ns < LONGEST_NAP_NS ? 2 * ring->nap_ns : LONGEST_NAP_NS;
     } else {
         ring->nap_ns = NAP_NS;   /* a nap was too short to be worth it */
         atomic_store(&ring->shared->reader_waits, 1);

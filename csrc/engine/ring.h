@@ -61,6 +61,17 @@ wp_status wp_ring_write(wp_ring *ring, uint32_t kind, const void *bytes, uint32_
 /* The reader's, without waiting: WP_OK with a malloc'ed message; WP_AGAIN where none is complete; WP_END where none
  * will ever be, as the writer is gone; WP_ELIBRARY for a damaged ring. */
 wp_status wp_ring_read(wp_ring *ring, uint32_t *kind, uint8_t **bytes, uint32_t *size, wp_error *error);
+/* The reader's, for a short message of this kind that lies there whole: copies its first bytes and goes on behind it,
+ * and the ring does not use its room again before wp_ring_free_to(). *at is where the message's bytes are, for
+ * wp_ring_copy(). WP_EVALUE where another kind of message comes, or a long one, or a part of one was read: that is for
+ * wp_ring_read(). Else like that. */
+wp_status wp_ring_lend(wp_ring *ring, uint32_t kind, void *first, size_t wanted, uint64_t *at, uint32_t *size,
+                       wp_error *error);
+void wp_ring_copy(const wp_ring *ring, uint64_t at, void *to, size_t size);
+/* No message before this place is of use any more. wp_ring_position() is behind the last that was read or lent. */
+void wp_ring_free_to(wp_ring *ring, uint64_t place);
+uint64_t wp_ring_position(const wp_ring *ring);
+
 /* Waits for bytes to read: 50 ms at most, and less when a signal comes. */
 void wp_ring_wait(wp_ring *ring);
 /* Any thread of the reader: ends a wait. */

@@ -104,6 +104,7 @@ static PyObject *
 before_fork(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(arguments))
 {
     epan_lock();
+    worker_links_keep();
     wp_dump_before_fork();
     Py_RETURN_NONE;
 }

@@ -4,7 +4,7 @@
  * the tree copies it (packet_need_tree), the first about bytes or columns adds the rest (packet_need_rest), and a
  * Packet that is still referenced when its slot is needed again is cut loose with both (packet_keep). A slot is
  * only ever taken away with the GIL held, so with the GIL a live tree is safe to copy. */
-#include "state.h"
+#include "worker.h"
 
 #include "../engine/library.h"
 #include "../engine/registry.h"
@@ -18,6 +18,7 @@ packet_new_live(module_state *state, Dissector *dissector, unsigned slot, const 
     }
     self->block = NULL;
     self->live = dissector;
+    self->lender = NULL;
     self->slot = slot;
     self->look_ups = 0;
     self->origin = Py_NewRef(origin);
@@ -32,6 +33,9 @@ Packet_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     if (self->live != NULL) {
         dissector_release(self->live, self->slot);
+    }
+    if (self->lender != NULL) {
+        worker_link_return(self->lender, self->slot);
     }
     free(self->block);
     Py_DECREF(self->origin);
@@ -58,8 +62,8 @@ raise_copy_error(Packet *self, wp_status status, const wp_error *error)
 int
 packet_need_tree(Packet *self)
 {
-    if (self->block != NULL) {
-        return 0;
+    if (self->block != NULL || self->lender != NULL) {
+        return self->block != NULL ? 0 : worker_link_fetch(self);
     }
     wp_error error;
     wp_status status = WP_OK;
@@ -112,6 +116,10 @@ packet_lose(Packet *self)
     if (self->live != NULL) {
         dissector_release(self->live, self->slot);
         self->live = NULL;
+    }
+    if (self->lender != NULL) {
+        worker_link_return(self->lender, self->slot);
+        self->lender = NULL;
     }
 }
 

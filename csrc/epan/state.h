@@ -105,6 +105,7 @@ typedef struct {
     PyObject_HEAD
     wp_block *block;      /* owned; NULL until somebody asks for the tree */
     Dissector *live;      /* borrowed: whose slot holds the tree; NULL once the packet stands on its own */
+    struct worker_link *lender;   /* borrowed: in whose ring the block lies; NULL where it does not */
     unsigned slot;
     unsigned look_ups;    /* answered from the live tree */
     PyObject *origin;     /* owned: an Origin, which refers to nothing */

@@ -70,6 +70,14 @@ bool worker_link_is_busy(const worker_link *link);
 /* Borrowed: of the packets that it gives. */
 PyObject *worker_link_origin(const worker_link *link);
 
+/* A Packet's block is lent, not copied: it lies in the ring until the packet after the next one is wanted, and most are
+ * gone by then. Gives the packet a block of its own; raises: -1. */
+int worker_link_fetch(Packet *packet);
+/* Nobody needs what lies there any more. */
+void worker_link_return(worker_link *link, unsigned slot);
+/* A fork is near: the child must not look into a ring that goes on. */
+void worker_links_keep(void);
+
 /* Any thread with the GIL: makes a next() that waits return soon. */
 void worker_link_wake(worker_link *link);
 

@@ -16,7 +16,19 @@
 
 #define NO_FIELD UINT32_MAX
 
+enum { LENT = 2 };   /* a loop's variable still has the packet before when it asks for the next one */
+
+typedef struct {
+    Packet *packet;            /* borrowed: whose block it is; NULL: nobody's */
+    uint64_t at;               /* the block's place in the ring */
+    uint32_t size;
+} loan;
+
 struct worker_link {
+    worker_link *next_link;    /* borrowed: see all_links */
+    loan lent[LENT];
+    unsigned next_loan;
+    bool damaged;              /* a lent block was no good: the worker is dead */
     wp_ring ring;
     PyObject *worker;          /* owned */
     PyObject *origin;          /* owned: what the worker says of its packets' origin */
@@ -29,6 +41,58 @@ struct worker_link {
     bool busy;                 /* with one of those */
     pid_t owner;
 };
+
+static worker_link *all_links;   /* those that are open; for fork alone. With the GIL */
+
+/* ---- packets that lie in the ring ---- */
+
+static void
+free_room(worker_link *link)
+{
+    uint64_t place = wp_ring_position(&link->ring);
+    for (unsigned i = 0; i < LENT; i++) {
+        if (link->lent[i].packet != NULL && link->lent[i].at < place) {
+            place = link->lent[i].at;
+        }
+    }
+    wp_ring_free_to(&link->ring, place);
+}
+
+void
+worker_link_return(worker_link *link, unsigned slot)
+{
+    link->lent[slot].packet = NULL;
+    free_room(link);
+}
+
+/* What was lent gets a memory of its own. Without memory, or where it is damaged, the packets are lost and say so. */
+static void
+keep_lent(worker_link *link)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    for (unsigned i = 0; i < LENT; i++) {
+        Packet *packet = link->lent[i].packet;
+        if (packet == NULL) {
+            continue;
+        }
+        Py_INCREF(packet);
+        if (worker_link_fetch(packet) < 0) {
+            PyErr_Clear();
+            packet_lose(packet);
+        }
+        Py_DECREF(packet);
+    }
+    PyErr_Restore(type, value, traceback);
+}
+
+void
+worker_links_keep(void)
+{
+    for (worker_link *link = all_links; link != NULL; link = link->next_link) {
+        keep_lent(link);
+    }
+}
 
 /* ---- opening and closing ---- */
 
@@ -65,6 +129,7 @@ attach(worker_link *link, PyObject *worker)
     }
     link->ring.naps = link->hand < 0;
     link->same_ids = true;
+    link->damaged = false;
     link->owner = getpid();
     return 0;
 }
@@ -72,6 +137,7 @@ attach(worker_link *link, PyObject *worker)
 static void
 detach(worker_link *link)
 {
+    keep_lent(link);
     wp_ring_close(&link->ring);
     free(link->here);
     link->here = NULL;
@@ -87,6 +153,8 @@ link_to(module_state *state, PyObject *worker)
         PyErr_NoMemory();
     } else if (renew_origin(link, state) == 0 && attach(link, worker) == 0) {
         link->worker = worker;
+        link->next_link = all_links;
+        all_links = link;
         return link;
     } else {
         Py_XDECREF(link->origin);
@@ -147,11 +215,22 @@ worker_link_wake(worker_link *link)
     }
 }
 
+static void
+unlist(worker_link *link)
+{
+    worker_link **at = &all_links;
+    while (*at != link) {
+        at = &(*at)->next_link;
+    }
+    *at = link->next_link;
+}
+
 void
 worker_link_close(worker_link *link, bool later)
 {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
+    unlist(link);
     if (worker_link_is_ours(link)) {
         wp_ring_stop(&link->ring);
         detach(link);
@@ -306,11 +385,80 @@ relocate(const worker_link *link, wp_block *block, uint32_t size)
     return true;
 }
 
+static bool
+is_sound(const worker_link *link, wp_block *block, uint32_t size)
+{
+    return relocate(link, block, size) && wp_block_check(block, size);
+}
+
+/* The next packet, still in the ring; or as wp_ring_lend, or WP_EMEMORY with an exception. */
+static wp_status
+lend_packet(worker_link *link, module_state *state, PyObject **packet, wp_error *error)
+{
+    wp_block head;
+    loan *lent = &link->lent[link->next_loan];
+    if (lent->packet != NULL) {   /* somebody kept it */
+        Packet *kept = lent->packet;
+        Py_INCREF(kept);
+        const int status = worker_link_fetch(kept);
+        Py_DECREF(kept);
+        if (status < 0) {
+            return WP_EMEMORY;
+        }
+    }
+    wp_status status = wp_ring_lend(&link->ring, WORKER_PACKET, &head, sizeof head, &lent->at, &lent->size, error);
+    if (status != WP_OK) {
+        return status;
+    }
+    *packet = packet_new_live(state, NULL, 0, &head.frame, link->origin);
+    if (*packet == NULL) {
+        return WP_EMEMORY;
+    }
+    Packet *made = (Packet *)*packet;
+    made->lender = link;
+    made->slot = link->next_loan;
+    lent->packet = made;
+    link->next_loan = (link->next_loan + 1) % LENT;
+    link->last = head.frame.number;
+    return WP_OK;
+}
+
+/* A block that is not what its head promised, and was checked only now. */
+static int
+raise_damaged(worker_link *link, Packet *packet)
+{
+    link->damaged = true;
+    PyObject *done = PyObject_CallMethod(link->worker, "damaged", "I", packet->frame.number);   /* raises */
+    Py_XDECREF(done);
+    return -1;
+}
+
+int
+worker_link_fetch(Packet *packet)
+{
+    worker_link *link = packet->lender;
+    const loan *lent = &link->lent[packet->slot];
+    wp_block *block = malloc(lent->size);
+    if (block == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    wp_ring_copy(&link->ring, lent->at, block, lent->size);
+    if (memcmp(&block->frame, &packet->frame, sizeof block->frame) != 0 || !is_sound(link, block, lent->size)) {
+        free(block);
+        return raise_damaged(link, packet);
+    }
+    packet->block = block;
+    packet->lender = NULL;
+    worker_link_return(link, packet->slot);
+    return 0;
+}
+
 /* Takes over the block. NULL without an exception for one that is damaged. */
 static PyObject *
 accept_packet(worker_link *link, module_state *state, wp_block *block, uint32_t size)
 {
-    if (!relocate(link, block, size) || !wp_block_check(block, size)) {
+    if (!is_sound(link, block, size)) {
         free(block);
         return NULL;
     }
@@ -430,7 +578,14 @@ worker_link_next(worker_link *link, module_state *state, bool *again, bool *refu
     outcome what = GO_ON;
     *again = *refused = false;
     while (what == GO_ON) {
-        wp_status status = wp_ring_read(&link->ring, &kind, &bytes, &size, &error);
+        wp_status status = link->damaged ? WP_ELIBRARY : lend_packet(link, state, &packet, &error);
+        if (packet != NULL || PyErr_Occurred()) {
+            break;
+        }
+        if (status == WP_EVALUE) {
+            keep_lent(link);   /* a long message may need the room of theirs */
+            status = wp_ring_read(&link->ring, &kind, &bytes, &size, &error);
+        }
         if (status == WP_AGAIN) {
             *again = wait_for_more(link, state) == 0;
             return NULL;
