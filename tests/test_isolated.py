@@ -415,19 +415,17 @@ def test_a_mistake_after_which_a_ready_session_is_gone(demo: str, alone: None) -
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer takes its time")
-def test_a_start_is_quick(demo: str, alone: None) -> None:
-    def start() -> float:
-        begin = time.perf_counter()
+def test_a_warm_start_is_quick(demo: str, alone: None) -> None:
+    """CPU time, which other work on the machine does not change much: of both processes, until the capture is open."""
+    list(wishpy.Dissector(demo, isolated=True))
+    found = []
+    for _ in range(5):
+        time.sleep(0.4)   # it makes itself ready
+        clock = ~next(iter(children())) << 3 | 2   # as clock_getcpuclockid() makes it
+        start = time.process_time() + time.clock_gettime(clock)
         with wishpy.Dissector(demo, isolated=True):
-            return time.perf_counter() - begin
-
-    cold = start()
-    warm = []
-    for _ in range(8):
-        time.sleep(0.15)
-        warm.append(start())
-    assert min(warm) < 0.02
-    assert cold < 5   # 0.5 on a machine that does nothing else
+            found.append(time.process_time() + time.clock_gettime(clock) - start)
+    assert min(found) < 0.02
 
 
 @pytest.mark.parametrize("cause", [signal.SIGKILL, signal.SIGTERM])

@@ -1,4 +1,5 @@
-"""Compare wishpy with tshark over the captures named on standard input, all in this one process.
+"""Compare wishpy with tshark over the captures named on standard input, all in this one process; and what a worker
+process says of the same captures with that, packet by packet, byte by byte of what is pickled.
 
 For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "nodes": ..., "found": [...]} at
 its end, a JSON object a line, so that a crash shows where it was. test_conformance runs two of these side by side.
@@ -10,6 +11,7 @@ import itertools
 import json
 import logging
 import os
+import pickle
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -25,13 +27,13 @@ END = object()
 MOST = 12  # differences reported for a file
 
 
-def packets_of(path: str, found: list[str], expect_error: list[bool]) -> Iterator[Any]:
+def packets_of(path: str, errors: list[str], isolated: bool) -> Iterator[Any]:
     """The packets of a file; a FileError ends them and is noted."""
     try:
-        with wishpy.Dissector(path) as dissector:
+        with wishpy.Dissector(path, isolated=isolated) as dissector:
             yield from dissector
-    except wishpy.FileError:
-        expect_error.append(True)
+    except wishpy.FileError as error:
+        errors.append(str(error))
 
 
 def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) -> list[str]:
@@ -68,7 +70,8 @@ def unsteady(path: str, frames: set[int]) -> set[int]:
 def conform(path: str) -> dict[str, Any]:
     found: list[str] = []
     odd: set[int] = set()
-    failed: list[bool] = []
+    failed: list[str] = []
+    failed_there: list[str] = []
     runs = [
         oracle.json_frames(path),
         oracle.grouped_frames(path),
@@ -76,7 +79,10 @@ def conform(path: str) -> dict[str, Any]:
         oracle.fields_frames(path, ["_ws.col." + title for title in COLUMNS]),
     ]
     count = nodes = 0
-    for packet, *said in itertools.zip_longest(packets_of(path, found, failed), *runs, fillvalue=END):
+    here, there = packets_of(path, failed, False), packets_of(path, failed_there, True)
+    for packet, other, *said in itertools.zip_longest(here, there, *runs, fillvalue=END):
+        if (packet is END) != (other is END) or (packet is not END and pickle.dumps(packet) != pickle.dumps(other)):
+            found.append(f"frame {count + 1}: a worker's packet is another one")
         if packet is END or said[0] is END:
             found.append(f"{'tshark' if packet is END else 'wishpy'} has more than {count} frames")
             break
@@ -95,6 +101,8 @@ def conform(path: str) -> dict[str, Any]:
     status = runs[0].status
     if (status == 2) != bool(failed) and not any("more than" in line for line in found):
         found.append(f"tshark's exit status is {status}, wishpy raised {'FileError' if failed else 'nothing'}")
+    if failed != failed_there:
+        found.append(f"in process the file ended with {failed}, in a worker with {failed_there}")
     shaky = unsteady(path, odd) if odd else set()
     return {
         "path": path,
