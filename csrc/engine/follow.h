@@ -19,11 +19,9 @@ typedef struct {
     guint named_by;
 } wp_follow;
 
-/* Appends to an array of wp_follow. A stream within a connection is told by what the dissector is busy with, so those
- * must be asked for right after the dissection (`now`); the others can be asked for as long as the tree is alive. */
-void wp_follow_find_locked(GArray *found, epan_dissect_t *edt, bool now);
+/* Appends to an array of wp_follow what the tree tells; while it is alive. */
+void wp_follow_find_locked(GArray *found, epan_dissect_t *edt);
 
-/* Forgets all behind the first `count`. */
-void wp_follow_cut(GArray *found, guint count);
+void wp_follow_free(GArray *found);
 
 #endif

@@ -468,7 +468,7 @@ build_rest(epan_dissect_t *edt, const wp_frame *frame, const wp_rest_facts *fact
     GArray *experts = facts->experts, *follows = facts->follows;
     uint32_t sources_at, columns_at, experts_at, follows_at;
     wp_expert_sort_locked(experts, edt->tree);
-    wp_follow_find_locked(follows, edt, false);
+    wp_follow_find_locked(follows, edt);
     wp_rest rest = {
         .source_count = MIN(g_slist_length(edt->pi.data_src), WP_NO_SOURCE),
         .column_count = columns == NULL ? 0 : (uint32_t)columns->num_cols,

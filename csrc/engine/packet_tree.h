@@ -170,7 +170,7 @@ typedef struct {
     const wp_text *extra;         /* borrowed; see record_bytes.h */
     bool columns;                 /* the dissection was run with columns */
     void *experts;                /* borrowed: a GArray of wp_expert, which is put in order */
-    void *follows;                /* borrowed: a GArray of wp_follow, which is completed */
+    void *follows;                /* borrowed: an empty GArray of wp_follow, to be filled */
 } wp_rest_facts;
 
 /* Appends the rest to the block, which may move. Lock held; the tree must still be alive. */

@@ -44,7 +44,6 @@ struct wp_slot {
     wsc_block block;                   /* owned reference: the dissection drops the record's */
     column_info columns;               /* owned */
     GArray *experts;                   /* owned: wp_expert, of the tree that is alive */
-    GArray *follows;                   /* owned: wp_follow, likewise */
     wp_frame facts;
     bool dissected;                    /* the tree is alive; a reset is due */
 };
@@ -238,7 +237,6 @@ open_slot_locked(wp_session *session, wp_slot *slot)
     slot->edt = epan_dissect_new(session->epan, TRUE, session->tree);
     wsc_record_init(&slot->record);
     slot->experts = g_array_new(FALSE, FALSE, sizeof(wp_expert));
-    slot->follows = g_array_new(FALSE, FALSE, sizeof(wp_follow));
     if (session->columns) {
         build_column_format_array(&slot->columns, (gint)prefs.num_cols, TRUE);
     }
@@ -251,7 +249,6 @@ clear_slot_locked(wp_slot *slot)
 {
     if (slot->dissected) {
         g_array_set_size(slot->experts, 0);
-        wp_follow_cut(slot->follows, 0);
         epan_dissect_reset(slot->edt);
         slot->dissected = false;
     }
@@ -272,7 +269,6 @@ close_slot_locked(wp_slot *slot)
         wsc_record_cleanup(&slot->record);
         wp_text_free(&slot->extra);
         g_array_free(slot->experts, TRUE);
-        g_array_free(slot->follows, TRUE);
         if (slot->session->columns) {
             col_cleanup(&slot->columns);
         }
@@ -481,7 +477,6 @@ dissect_locked(wp_session *session, wp_slot *slot)
     wp_expert_collect_locked(slot->experts);
     wsc_dissect(slot->edt, type, &slot->record, slot->frame, columns ? &slot->columns : NULL, true);
     wp_expert_collect_locked(NULL);
-    wp_follow_find_locked(slot->follows, slot->edt, true);
     const bool passed = passes_locked(session, slot);
     slot->past[0] = remember_time(session->provider.previous_displayed);
     slot->past[1] = remember_time(session->provider.previous_captured);
@@ -1077,7 +1072,7 @@ tree_options(const wp_session *session)
     };
 }
 
-/* Until end_rest the frames before this one are known again. */
+/* Until end_rest the frames before this one are known again; it frees what is made here. */
 static wp_rest_facts
 rest_facts(wp_slot *slot)
 {
@@ -1095,19 +1090,18 @@ rest_facts(wp_slot *slot)
         .extra = &slot->extra,
         .columns = session->columns,
         .experts = slot->experts,
-        .follows = slot->follows,
+        .follows = g_array_new(FALSE, FALSE, sizeof(wp_follow)),
     };
     wsc_record_lend_block(&slot->record, NULL);
     session->provider.past = slot->past;
     return facts;
 }
 
-/* It may be asked for again, where there was no memory: with the streams that were there before. */
 static void
-end_rest(wp_slot *slot, guint streams)
+end_rest(wp_slot *slot, const wp_rest_facts *facts)
 {
     slot->session->provider.past = NULL;
-    wp_follow_cut(slot->follows, streams);
+    wp_follow_free(facts->follows);
 }
 
 wp_status
@@ -1121,9 +1115,8 @@ wp_status
 wp_slot_finish_locked(wp_slot *slot, wp_block **block, wp_error *error)
 {
     const wp_rest_facts facts = rest_facts(slot);
-    const guint streams = slot->follows->len;
     wp_status status = wp_block_finish_locked(slot->edt, &facts, block, error);
-    end_rest(slot, streams);
+    end_rest(slot, &facts);
     return status;
 }
 
@@ -1132,8 +1125,7 @@ wp_slot_lend_locked(wp_slot *slot, wp_lent_block *lent, wp_error *error)
 {
     const wp_tree_options options = tree_options(slot->session);
     const wp_rest_facts facts = rest_facts(slot);
-    const guint streams = slot->follows->len;
     wp_status status = wp_block_lend_locked(slot->edt, &slot->facts, &options, &facts, lent, error);
-    end_rest(slot, streams);
+    end_rest(slot, &facts);
     return status;
 }
