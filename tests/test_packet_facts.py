@@ -338,13 +338,13 @@ def test_more_sources_than_a_byte_can_count(tmp_path: Path) -> None:
 def test_a_foreign_block_is_checked(demo: str) -> None:
     """Every offset in the new tables is looked at: a pickle with one bit flipped is a packet or a ValueError."""
     packet = read(demo)[2]
-    function, (block, fields) = packet.__reduce__()[:2]
+    function, (block, *others) = packet.__reduce__()[:2]
     refused = 0
     for at in range(0, len(block), 3):
         damaged = bytearray(block)
         damaged[at] ^= 0x80
         try:
-            again = function(bytes(damaged), fields)
+            again = function(bytes(damaged), *others)
         except ValueError:
             refused += 1
             continue
