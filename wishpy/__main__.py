@@ -1,7 +1,16 @@
-"""`python -m wishpy` is the `wishpy` command."""
+"""The `wishpy` command, and `python -m wishpy`, which is the same."""
 
 import sys
 
-from .cli import main
+from . import _heap
 
-sys.exit(main())
+
+def program() -> int:
+    _heap.start_anew(sys.argv[1:])
+    from .cli import main
+
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(program())

@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import errors
+from . import _heap, errors
 
 __all__ = ["Engagement", "start"]
 
@@ -82,13 +82,6 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
 # --- processes ------------------------------------------------------------------------------------------------
 
 
-def _worker_environment() -> dict[str, str]:
-    """A worker's heap in huge pages where the system has some to give, and more than seven freed pieces of a size at
-    hand: dissecting is allocating, and takes a tenth less time so."""
-    tunables = [os.environ.get("GLIBC_TUNABLES", ""), "glibc.malloc.hugetlb=1", "glibc.malloc.tcache_count=2000"]
-    return {**os.environ, "GLIBC_TUNABLES": ":".join(filter(None, tunables))}
-
-
 def _environment() -> tuple[tuple[str, str], ...]:
     """What libwireshark looks at when it starts: a warm worker must have seen the same."""
     looked_at = ("WIRESHARK_", "TZ", "LC_", "LANG", "HOME")
@@ -119,7 +112,7 @@ class _Process:
             command = [sys.executable, "-I", "-S", program, str(os.getpid()), *map(str, given)]
             self.program = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self.words, stderr=self.words, pass_fds=given,
-                start_new_session=True, cwd="/", env=_worker_environment(),
+                start_new_session=True, cwd="/", env=_heap.environment(),
             )  # fmt: skip
         except BaseException:
             self.close()
