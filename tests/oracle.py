@@ -136,6 +136,25 @@ def json_frames(path: str | os.PathLike[str], *options: str, env: dict[str, str]
     return _json(path, options, env)
 
 
+# A dissector that reads behind what it took finds there what a pointer of malloc's left, which is another one in each
+# run: EAP of 4.0 looks for digits behind "mnc" in a part of an identity that is just "m" (frame 359 of nDPI's fuzz
+# 11740; valgrind sees it in libwireshark alone). Without malloc's cache that changes tshark's answer in one run of 20.
+MOST_RUNS = 60
+
+
+def unsteady_frames(path: str | os.PathLike[str], frames: set[int]) -> set[int]:
+    """Those of these frames of which tshark itself says something else from one run to another."""
+    answers: dict[int, set[Any]] = {number: set() for number in frames}
+    for run in range(MOST_RUNS):
+        env = {**environment(), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0" if run >= 3 else ""}
+        for number, pairs in enumerate(json_frames(path, "-c", str(max(frames)), env=env), 1):
+            if number in frames:
+                answers[number].add(pairs)
+        if all(len(said) > 1 for said in answers.values()):
+            break
+    return {number for number, said in answers.items() if len(said) > 1}
+
+
 def grouped_frames(path: str | os.PathLike[str], *options: str, env: dict[str, str] | None = None) -> Run:
     """`tshark -T json --no-duplicate-keys`: pairs again, a repeated name a list."""
     return _json(path, ["--no-duplicate-keys", *options], env)

@@ -8,8 +8,9 @@ values in the shape of the JSON. The columns are those of `tshark -T json -e _ws
 The captures are read in two processes (isolated/conform.py), each opening hundreds of Dissectors one after another,
 while each of tshark's runs is a fresh process: what a Dissector leaves behind would be seen as a difference.
 
-Wireshark is not always deterministic. When a frame differs, tshark is asked three more times about it; only where its
-own answers differ from each other is the frame let off, with a warning that says so.
+Wireshark is not always deterministic. When a frame differs, tshark is asked about it again and again (see
+oracle.unsteady_frames); only where its own answers differ from each other is the frame let off, with a warning that
+says so.
 """
 
 from __future__ import annotations

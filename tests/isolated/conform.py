@@ -57,16 +57,6 @@ def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) 
     return found
 
 
-def unsteady(path: str, frames: set[int]) -> set[int]:
-    """Those of these frames of which tshark says something else when it is asked again, three times in all."""
-    answers: dict[int, set[Any]] = {number: set() for number in frames}
-    for _ in range(3):
-        for number, pairs in enumerate(oracle.json_frames(path), 1):
-            if number in frames:
-                answers[number].add(pairs)
-    return {number for number, said in answers.items() if len(said) > 1}
-
-
 def conform(path: str) -> dict[str, Any]:
     found: list[str] = []
     odd: set[int] = set()
@@ -103,7 +93,7 @@ def conform(path: str) -> dict[str, Any]:
         found.append(f"tshark's exit status is {status}, wishpy raised {'FileError' if failed else 'nothing'}")
     if failed != failed_there:
         found.append(f"in process the file ended with {failed}, in a worker with {failed_there}")
-    shaky = unsteady(path, odd) if odd else set()
+    shaky = oracle.unsteady_frames(path, odd) if odd else set()
     return {
         "path": path,
         "frames": count,

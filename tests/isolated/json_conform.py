@@ -1,7 +1,8 @@
 """Compare Packet.to_json with tshark over the captures named on standard input, all in this one process.
 
-For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "found": [...]} at its end, a JSON
-object a line, as isolated/conform.py has it. The arguments name the styles to compare.
+For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "found": [...], "odd": [...]} at its
+end, with the numbers of the frames that differ, a JSON object a line, as isolated/conform.py has it. The arguments name
+the styles to compare.
 
 "tshark" and "ek" must be, as JSON, what tshark prints. "wishpy" must be the tree of to_dict(), which test_conformance
 holds against tshark, with each leaf in JSON's own type.
@@ -128,6 +129,7 @@ def conform(path: str, styles: list[str]) -> dict[str, Any]:
     sources = {"wishpy": lambda path: itertools.repeat(None), "tshark": tshark_elements, "ek": tshark_ek}
     runs = [sources[style](path) for style in styles]
     found: list[str] = []
+    odd: list[int] = []
     frames = 0
     for packet, *said in itertools.zip_longest(packets_of(path), *runs, fillvalue=END):
         if packet is END or END in said:
@@ -136,8 +138,10 @@ def conform(path: str, styles: list[str]) -> dict[str, Any]:
             break
         frames += 1
         if len(found) < MOST:
-            found += filter(None, (compare(style, packet, one) for style, one in zip(styles, said)))
-    return {"path": path, "frames": frames, "found": found}
+            wrong = list(filter(None, (compare(style, packet, one) for style, one in zip(styles, said))))
+            found += wrong
+            odd += [packet.number] if wrong else []
+    return {"path": path, "frames": frames, "found": found, "odd": odd}
 
 
 def main() -> None:
