@@ -838,15 +838,20 @@ apply_settings_locked(wp_session *session, const wp_session_options *options, wp
 }
 
 /* The names read from files, which epan_new reads again. The first session leaves them where epan_init put them: they
- * are lost then, 5 MB once, but to take 60,000 of them apart costs every program's start more than that is worth. */
+ * are lost then, 5 MB once, but to take 60,000 of them apart costs every program's start more than that is worth. The
+ * second one takes the room that all later ones need. */
 static void
 forget_names_locked(void)
 {
-    static bool later;
+    static bool been_here, later;
+    if (been_here && !later) {
+        wsc_reserve_names();
+        later = true;
+    }
     if (later) {
         wsc_forget_names();
     }
-    later = true;
+    been_here = true;
 }
 
 /* Takes the place, with the settings in force. */
