@@ -261,13 +261,20 @@ ether_to_python(wp_field_def *def, const wp_value *value)
     return known != NULL ? known : remember(def, colon_hex_to_python(value->bytes, 6), number);
 }
 
+/* Are these the value's bytes? It may have none, and then no memory either. */
+static inline bool
+is_value(const char *bytes, Py_ssize_t length, const wp_value *value)
+{
+    return length == (Py_ssize_t)value->length && (length == 0 || memcmp(bytes, value->bytes, value->length) == 0);
+}
+
 /* The memory of a string is the string: what is ASCII can be compared as it lies there. */
 static PyObject *
 remembered_string(const wp_field_def *def, const wp_value *value)
 {
     PyObject *known = def->cache[VALUE];
-    if (known != NULL && PyUnicode_IS_COMPACT_ASCII(known) && PyUnicode_GET_LENGTH(known) == (Py_ssize_t)value->length
-        && memcmp(PyUnicode_1BYTE_DATA(known), value->bytes, value->length) == 0) {
+    if (known != NULL && PyUnicode_IS_COMPACT_ASCII(known)
+        && is_value((const char *)PyUnicode_1BYTE_DATA(known), PyUnicode_GET_LENGTH(known), value)) {
         return new_reference(known);
     }
     return NULL;
@@ -290,8 +297,7 @@ static bool
 is_raw(const wp_field_def *def, const wp_value *value)
 {
     PyObject *raw = def->cache[VALUE_RAW];
-    return raw != NULL && PyBytes_GET_SIZE(raw) == (Py_ssize_t)value->length
-        && memcmp(PyBytes_AS_STRING(raw), value->bytes, value->length) == 0;
+    return raw != NULL && is_value(PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw), value);
 }
 
 /* In a kept copy the text was written along; of a live tree, with the lock held, Wireshark writes it now. */
@@ -339,8 +345,7 @@ static PyObject *
 bytes_to_python(wp_field_def *def, const wp_value *value)
 {
     PyObject *known = def->cache[VALUE];
-    if (known != NULL && PyBytes_GET_SIZE(known) == (Py_ssize_t)value->length
-        && memcmp(PyBytes_AS_STRING(known), value->bytes, value->length) == 0) {
+    if (known != NULL && is_value(PyBytes_AS_STRING(known), PyBytes_GET_SIZE(known), value)) {
         return new_reference(known);
     }
     PyObject *bytes = PyBytes_FromStringAndSize((const char *)value->bytes, value->length);
