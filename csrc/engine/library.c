@@ -186,6 +186,7 @@ start_steps(wp_status *status, wp_error *error)
     epan_load_settings();
     prefs_apply_all();
     wp_expert_start_locked();
+    wsc_reserve_names();
 }
 
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;

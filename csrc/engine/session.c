@@ -837,23 +837,6 @@ apply_settings_locked(wp_session *session, const wp_session_options *options, wp
     return WP_OK;
 }
 
-/* The names read from files, which epan_new reads again. The first session leaves them where epan_init put them: they
- * are lost then, 5 MB once, but to take 60,000 of them apart costs every program's start more than that is worth. The
- * second one takes the room that all later ones need. */
-static void
-forget_names_locked(void)
-{
-    static bool been_here, later;
-    if (been_here && !later) {
-        wsc_reserve_names();
-        later = true;
-    }
-    if (later) {
-        wsc_forget_names();
-    }
-    been_here = true;
-}
-
 /* Takes the place, with the settings in force. */
 static wp_status
 begin_locked(wp_session *session, const wp_session_options *options, wp_error *error)
@@ -870,7 +853,7 @@ begin_locked(wp_session *session, const wp_session_options *options, wp_error *e
 static void
 start_epan_locked(wp_session *session)
 {
-    forget_names_locked();
+    wsc_forget_names();   /* epan_new reads them from their files again */
     wp_settings_forget_keys_locked();
     wp_heuristic_order_restore_locked();
     session->epan = epan_new(&session->provider, &provider_functions);

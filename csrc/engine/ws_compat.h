@@ -984,7 +984,7 @@ wsc_forget_names(void)
     wsc_empty_map(get_ipv6_hash_table(), true, NULL);
 }
 /* Reading the tables again leaves holes in that memory: about 5 MB over the first few hundred files, then it settles.
- * The room is taken at once, so that the process is as large at the second file as at the thousandth. */
+ * The room is taken at the start, so that the process is as large at the first file as at the thousandth. */
 static inline void
 wsc_reserve_names(void)
 {

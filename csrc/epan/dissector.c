@@ -744,7 +744,7 @@ borrow_source(Dissector *self, PyObject *source, wp_source **borrowed)
 static PyObject *
 text_attribute(PyObject *object, const char *name)
 {
-    PyObject *value = PyObject_GetAttrString(object, name);
+    PyObject *value = get_attribute(object, name);
     if (value == NULL || !PyUnicode_Check(value)) {
         PyErr_Clear();
         Py_CLEAR(value);
@@ -758,8 +758,8 @@ describe_interface(PyObject *capturer, PyObject *origin)
 {
     PyObject *name = text_attribute(capturer, "interface");
     PyObject *filter = text_attribute(capturer, "capture_filter");
-    PyObject *linktype = PyObject_GetAttrString(capturer, "linktype");
-    PyObject *snaplen = PyObject_GetAttrString(capturer, "snaplen");
+    PyObject *linktype = get_attribute(capturer, "linktype");
+    PyObject *snaplen = get_attribute(capturer, "snaplen");
     const char *interface = name == NULL ? NULL : PyUnicode_AsUTF8(name);
     const long number = linktype == NULL ? -1 : PyLong_AsLong(linktype);
     const long long limit = snaplen == NULL ? 0 : PyLong_AsLongLong(snaplen);
@@ -788,11 +788,11 @@ find_source(Dissector *self, const open_arguments *given, PyObject **path, wp_so
     PyObject *source = given->source;
     int is_items = 0;
     self->items.linktype = -1;
-    if (PyUnicode_Check(source) || PyBytes_Check(source) || PyObject_HasAttrString(source, "__fspath__")) {
+    if (PyUnicode_Check(source) || PyBytes_Check(source) || has_attribute(source, "__fspath__")) {
         if (!PyUnicode_FSConverter(source, path)) {
             return -1;
         }
-    } else if (PyObject_HasAttrString(source, "_source_capsule")) {
+    } else if (has_attribute(source, "_source_capsule")) {
         if (borrow_source(self, source, borrowed) < 0) {
             return -1;
         }

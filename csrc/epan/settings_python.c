@@ -66,7 +66,7 @@ each_pair(python_settings *self, PyObject *given, const char *keyword,
     if (given == Py_None) {
         return 0;
     }
-    if (!PyMapping_Check(given) || PyUnicode_Check(given) || !PyObject_HasAttrString(given, "items")) {
+    if (!PyMapping_Check(given) || PyUnicode_Check(given) || !has_attribute(given, "items")) {
         PyErr_Format(PyExc_TypeError, "%s must be a dict, not %.100s", keyword, Py_TYPE(given)->tp_name);
         return -1;
     }
@@ -134,7 +134,7 @@ add_preference(python_settings *self, PyObject *name, PyObject *value)
     if (PyUnicode_Check(value)) {
         return add(self, WP_SET_PREFERENCE, name, value);
     }
-    if (PyObject_HasAttrString(value, "__fspath__")) {
+    if (has_attribute(value, "__fspath__")) {
         return add_made(self, WP_SET_PREFERENCE, name, PyOS_FSPath(value));
     }
     PyErr_Format(PyExc_TypeError, "preference %R: a value is bool, int or str, not %.100s", name,

@@ -78,7 +78,7 @@ set_datetime(wp_record *record, PyObject *time)
 {
     int result = -1;
     PyObject *epoch = NULL, *since = NULL;
-    if (!PyObject_HasAttrString(time, "utcoffset") || PyDateTime_DATE_GET_TZINFO(time) == Py_None) {
+    if (!has_attribute(time, "utcoffset") || PyDateTime_DATE_GET_TZINFO(time) == Py_None) {
         PyErr_SetString(PyExc_ValueError, "time: a datetime without a time zone could be anywhere; give it one, "
                         "such as datetime.timezone.utc");
         return -1;
@@ -165,7 +165,7 @@ python_record_from_bytes(python_record *self, PyObject *data, int linktype)
 static int
 number_of(PyObject *header, const char *name, long long *number)
 {
-    PyObject *value = PyObject_GetAttrString(header, name);
+    PyObject *value = get_attribute(header, name);
     if (value == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
             return -1;
@@ -226,7 +226,7 @@ read_own_header(wp_record *record, PyObject *header)
     if (timed < 0 || number_of(header, "length", &length) < 0 || number_of(header, "linktype", &linktype) < 0) {
         return -1;
     }
-    if (timed == 0 && !PyObject_HasAttrString(header, "time_ns")) {
+    if (timed == 0 && !has_attribute(header, "time_ns")) {
         return 0;
     }
     if (timed > 0) {
@@ -278,7 +278,7 @@ read_old_header(wp_record *record, PyObject *header)
 static int
 read_pcapy_header(wp_record *record, PyObject *header)
 {
-    if (!PyObject_HasAttrString(header, "getts")) {
+    if (!has_attribute(header, "getts")) {
         return 0;
     }
     long long seconds, microseconds;
@@ -326,7 +326,7 @@ python_record_from_item(python_record *next, PyObject *item, int linktype)
         header = PySequence_Fast_GET_ITEM(item, 0);
         data = PySequence_Fast_GET_ITEM(item, 1);
     } else if (!PyObject_CheckBuffer(item)) {
-        attribute = PyObject_GetAttrString(item, "data");
+        attribute = get_attribute(item, "data");
         if (attribute == NULL) {
             if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
                 PyErr_Format(PyExc_TypeError, "a packet is a RawPacket, (header, bytes) or bytes, not %.100s",
@@ -355,7 +355,7 @@ python_record_from_item(python_record *next, PyObject *item, int linktype)
 int
 python_source_open(python_source *self, PyObject *source)
 {
-    PyObject *get = PyObject_GetAttrString(source, "get");
+    PyObject *get = get_attribute(source, "get");
     if (get != NULL && PyCallable_Check(get) && !PyDict_Check(source)) {
         self->get = get;
         return 1;

@@ -229,6 +229,27 @@ void raise_unknown_name(PyObject *class, const char *what, PyObject *name, PyObj
 
 /* ---- small help ---- */
 
+/* By an interned name: Python's cache of types remembers each other str that it is asked with as a new one. */
+static inline PyObject *
+get_attribute(PyObject *object, const char *name)
+{
+    PyObject *key = PyUnicode_InternFromString(name);
+    PyObject *value = key == NULL ? NULL : PyObject_GetAttr(object, key);
+    Py_XDECREF(key);
+    return value;
+}
+
+static inline bool
+has_attribute(PyObject *object, const char *name)
+{
+    PyObject *value = get_attribute(object, name);
+    if (value == NULL) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(value);
+    return value != NULL;
+}
+
 static inline PyObject *
 raise_status(module_state *state, wp_status status, const wp_error *error, PyObject *name)
 {
