@@ -50,18 +50,20 @@ def asked() -> Iterator[list[bytes]]:
 
 @needs_root
 @needs_tshark
-def test_servers_are_asked_with_dns_alone(demo: str, asked: list[bytes]) -> None:
+@pytest.mark.parametrize("two_pass", [False, True])
+def test_servers_are_asked_with_dns_alone(demo: str, asked: list[bytes], two_pass: bool) -> None:
     servers = {"nameres.use_custom_dns_servers": True, "uat:addr_resolve_dns_servers": [(SERVER,)]}
-    words = ["-o", "nameres.use_custom_dns_servers:TRUE", "-o", f'uat:addr_resolve_dns_servers:"{SERVER}"', "-2"]
-    before = trees(demo, two_pass=True)
-    assert trees(demo, preferences=servers, two_pass=True) == before
-    assert trees(demo, preferences=servers, name_resolution=("mac",), two_pass=True) == before
+    words = ["-o", "nameres.use_custom_dns_servers:TRUE", "-o", f'uat:addr_resolve_dns_servers:"{SERVER}"']
+    words += ["-2"] * two_pass
+    before = trees(demo, two_pass=two_pass)
+    assert trees(demo, preferences=servers, two_pass=two_pass) == before
+    assert trees(demo, preferences=servers, name_resolution=("mac",), two_pass=two_pass) == before
     assert not asked
-    named = trees(demo, preferences=servers, name_resolution=("dns",), two_pass=True)
+    named = trees(demo, preferences=servers, name_resolution=("dns",), two_pass=two_pass)
     assert asked and "host.example" in repr(named)
     assert_as_tshark(demo, [*words, "-N", "Nnd"], named, lines=True)
     asked.clear()
-    assert trees(demo, two_pass=True) == before
+    assert trees(demo, two_pass=two_pass) == before
     assert not asked
 
 

@@ -49,13 +49,36 @@ def describe(error: BaseException) -> dict[str, Any]:
     return {"type": names, "message": message, "facts": facts}
 
 
+def is_there(name: str) -> bool:
+    """Also where this user may not look."""
+    try:
+        os.stat(name)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def databases(records: Any) -> list[str]:
+    """The folders of uat:maxmind_db_paths, and the databases in them, which another program reads."""
+    files: list[str] = []
+    for record in [records] if isinstance(records, str) else records:
+        folder = record.strip().strip('"') if isinstance(record, str) else record[0]
+        files.append(folder)
+        with contextlib.suppress(OSError):
+            files += [os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".mmdb")]
+    return files
+
+
 def files_read_later(keywords: dict[str, Any]) -> list[str]:
-    """The files that settings name and Wireshark opens when it first needs them: keys."""
+    """The files that settings name and that are opened when they are first needed: keys, databases."""
     files = [keywords.get("tls_keylog")]
     if preferences := keywords.get("preferences"):
         kinds = {info.name.lower(): info.type for info in registry.preferences()}
         files += [value for name, value in preferences.items() if kinds.get(name.lower()) == "Filename"]
-    return [name for name in files if name and os.path.exists(name)]
+        files += databases(preferences.get("uat:maxmind_db_paths", ()))
+    return [name for name in files if name and is_there(name)]
 
 
 class LogHandler(logging.Handler):
@@ -152,11 +175,11 @@ class Worker:
         dissector = _epan.Dissector(job["source"], isolated=False, plugins=job["plugins"], **job["keywords"])
         files = files_read_later(job["keywords"])
         _epan._worker_drop_reading()
-        for keys in files:
-            if not os.access(keys, os.R_OK):
+        for file in files:
+            if not os.access(file, os.R_OK):
                 dissector.close()
-                what = "the worker's user may not read this file of keys; worker_user=None lets it stay who you are"
-                raise PermissionError(errno.EACCES, f"{what}: {keys!r}")
+                what = "the worker's user may not read this file; worker_user=None lets it stay who you are"
+                raise PermissionError(errno.EACCES, f"{what}: {file!r}")
         if job["memory_limit"]:
             try:
                 _epan._worker_memory(job["memory_limit"])

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "expert.h"
+#include "settings.h"
 #include "ws_compat.h"
 
 /* ---- the log: lines wait here until somebody holds the GIL and hands them to Python's logging ---- */
@@ -183,6 +184,7 @@ start_steps(wp_status *status, wp_error *error)
         *status = wp_fail(error, WP_ELIBRARY, "libwireshark could not register its dissectors");
         return;
     }
+    wp_maxmind_hide_program_locked();
     epan_load_settings();
     prefs_apply_all();
     wp_expert_start_locked();

@@ -534,7 +534,7 @@ end_first_pass_locked(wp_session *session)
     session->provider.previous_displayed = session->provider.previous_captured = NULL;
     session->cumulative_bytes = 0;
     nstime_set_zero(&session->elapsed);
-    set_resolution_synchrony(TRUE);   /* names must be there now: nothing is dissected a third time */
+    set_resolution_synchrony(TRUE);
     session->first_pass_done = true;
 }
 
@@ -834,7 +834,8 @@ apply_settings_locked(wp_session *session, const wp_session_options *options, wp
         wp_resolution_set_locked(options->resolution);
     }
     session->resolution = wp_resolution_now_locked();
-    return WP_OK;
+    return wp_maxmind_start_locked(!options->preferred_resolution && (options->resolution & WP_RESOLVE_MAXMIND) != 0,
+                                   error);
 }
 
 /* Takes the place, with the settings in force. */
@@ -877,6 +878,7 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
     if (session->two_pass) {
         session->provider.frames = new_frame_data_sequence();
     }
+    set_resolution_synchrony(!session->two_pass);   /* in the last pass names must be there: nothing is dissected again */
     for (unsigned i = 0; i < WP_SLOTS; i++) {
         open_slot_locked(session, &session->slots[i]);
     }
@@ -985,6 +987,7 @@ wp_session_free_locked(void *session_)
         atomic_store(&source_is_closing, false);
     }
     if (session->ready) {
+        wp_maxmind_stop_locked();
         wp_settings_undo_locked(session->settings);
         wp_resolution_set_locked(session->resolution_before);
         set_resolution_synchrony(FALSE);

@@ -30,7 +30,7 @@ apply_one(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *er
     return WP_OK;
 }
 
-/* ---- keys that stay ---- */
+/* ---- what stays ---- */
 
 /* What Wireshark reads from these files stays in it for as long as the process lives, whatever they are set to later: its
  * packet-kerberos.c and packet-ssh.c have no way to forget. So only a process that ends with its session takes them. */
@@ -50,20 +50,29 @@ wp_settings_did_last_locked(void)
     return spent;
 }
 
+wp_status
+wp_stays_locked(const char *what, wp_error *error)
+{
+    if (!may_last) {
+        return wp_fail(error, WP_EKEYS, "Wireshark keeps %s for as long as its process lives, so they need a worker: a "
+                       "Dissector without isolated=False", what);
+    }
+    spent = true;
+    return WP_OK;
+}
+
 static wp_status
 check_lasting(wp_error *error)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(lasting); i++) {
-        if (!wp_preference_has_text(lasting[i])) {
-            continue;
+    wp_status status = WP_OK;
+    for (size_t i = 0; i < G_N_ELEMENTS(lasting) && status == WP_OK; i++) {
+        if (wp_preference_has_text(lasting[i])) {
+            char *what = g_strdup_printf("the keys of %s", lasting[i]);
+            status = wp_stays_locked(what, error);
+            g_free(what);
         }
-        if (!may_last) {
-            return wp_fail(error, WP_EKEYS, "Wireshark keeps the keys of %s for as long as its process lives, so they "
-                           "need a worker: a Dissector without isolated=False", lasting[i]);
-        }
-        spent = true;
     }
-    return WP_OK;
+    return status;
 }
 
 wp_status

@@ -43,6 +43,14 @@ typedef enum {
 wp_status wp_settings_apply_locked(const wp_setting *settings, size_t count, wp_settings **undo, size_t *failed,
                                    wp_wrong *wrong, wp_error *error);
 
+/* After the settings: MaxMind's databases are read where `asked`, or where a preference or a profile names folders of them.
+ * WP_EPREFERENCE where they cannot be, WP_EKEYS where this process cannot forget them. Stopping is always right. */
+wp_status wp_maxmind_start_locked(bool asked, wp_error *error);
+void wp_maxmind_stop_locked(void);
+
+/* Once, before settings are read: see settings_maxmind.c. */
+void wp_maxmind_hide_program_locked(void);
+
 /* Keys that would outlive their session are refused with WP_EKEYS until the first of these is called, by a process that
  * has the one purpose; the second tells whether there were such keys. */
 void wp_settings_let_last_locked(void);

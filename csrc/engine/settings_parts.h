@@ -21,6 +21,12 @@ void wp_undo_later(GArray *list, const wp_undo *undo);   /* takes over name and 
 /* What a table of dissectors does for this number now is put back later. */
 void wp_remember_entry(const char *table, uint32_t number, GArray *list);
 
+/* The table of that name, or that Wireshark's file for it has; NULL where there is none. */
+uat_t *wp_find_table(const char *name);
+
+/* Wireshark would keep `what` after the session: WP_EKEYS where that must not be. */
+wp_status wp_stays_locked(const char *what, wp_error *error);
+
 /* Is this preference, a text, set to anything? */
 bool wp_preference_has_text(const char *name);
 

@@ -316,15 +316,22 @@ look_at_table(void *uat_, void *search_)
     }
 }
 
+uat_t *
+wp_find_table(const char *name)
+{
+    table_search search = {.name = name};
+    uat_foreach_table(look_at_table, &search);
+    return search.table;
+}
+
 /* The static keys of a WireGuard key log or of a capture's secrets stay until this table's records are read again, see
  * wg_key_uat_apply() in packet-wireguard.c. */
 void
 wp_settings_forget_keys_locked(void)
 {
-    table_search search = {.name = "wg_keys"};
-    uat_foreach_table(look_at_table, &search);
-    if (search.table != NULL && search.table->post_update_cb != NULL) {
-        search.table->post_update_cb();
+    const uat_t *table = wp_find_table("wg_keys");
+    if (table != NULL && table->post_update_cb != NULL) {
+        table->post_update_cb();
     }
 }
 
@@ -354,16 +361,15 @@ shorten_table(const wp_undo *self)
 wp_status
 wp_set_table(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error)
 {
-    table_search search = {.name = setting->name + strlen("uat:")};
-    uat_foreach_table(look_at_table, &search);
-    if (search.table == NULL) {
+    uat_t *table = wp_find_table(setting->name + strlen("uat:"));
+    if (table == NULL) {
         *wrong = WP_WRONG_PREFERENCE;
         return wp_fail(error, WP_EPREFERENCE, "no preference is called '%.200s'", setting->name);
     }
-    if (search.table->raw_data->len != search.table->user_data->len) {
+    if (table->raw_data->len != table->user_data->len) {
         return wp_fail(error, WP_EPREFERENCE, "%s: the table has records that are not valid", setting->name);
     }
-    const wp_undo back = {.run = shorten_table, .object = search.table, .number = search.table->raw_data->len};
+    const wp_undo back = {.run = shorten_table, .object = table, .number = table->raw_data->len};
     wp_undo_later(undo, &back);
     return set_as_text(setting, error);
 }

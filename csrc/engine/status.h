@@ -19,7 +19,7 @@ typedef enum {
     WP_EPREFERENCE,  /* PreferenceError */
     WP_ECAPTURE,     /* CaptureError */
     WP_EBUSY,        /* SessionError: the one place for a session is taken */
-    WP_EKEYS,        /* SessionError: keys that the library would keep after the session */
+    WP_EKEYS,        /* SessionError: keys, or the like, that the library would keep after the session */
     WP_ECRASH,       /* DissectorCrash: with the frame number */
     WP_EVALUE,       /* ValueError */
     WP_ELIBRARY,     /* Error: libwireshark itself could not do it */

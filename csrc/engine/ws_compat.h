@@ -34,6 +34,7 @@
 #include <epan/frame_data.h>
 #include <epan/frame_data_sequence.h>
 #include <epan/ftypes/ftypes.h>
+#include <epan/maxmind_db.h>
 #include <epan/packet.h>
 #include <epan/prefs-int.h>
 #include <epan/prefs.h>
@@ -1054,6 +1055,69 @@ wsc_resolution_set(uint32_t bits)
 #endif
     gbl_resolv_flags.use_external_net_name_resolver = (bits & WP_RESOLVE_EXTERNAL) != 0;
     gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WP_RESOLVE_PACKETS) != 0;
+}
+
+/* ---- MaxMind's databases ---- */
+
+/* Folders of databases, with ':' between them; a new string. */
+static inline char *
+wsc_maxmind_folders(void)
+{
+    return maxmind_db_get_paths();
+}
+
+/* Whether they are asked: one flag from 4.4, before that a preference of IPv4 and one of IPv6, a bit each here. */
+#if WSC_VERSION < WSC_AT(4, 4)
+static const char *const wsc_geoip_modules[] = {"ip", "ipv6"};
+
+static inline pref_t *
+wsc_geoip_preference(unsigned which)
+{
+    module_t *module = prefs_find_module(wsc_geoip_modules[which]);
+    return module == NULL ? NULL : prefs_find_preference(module, "use_geoip");
+}
+#endif
+
+static inline uint32_t
+wsc_geoip_get(void)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    return gbl_resolv_flags.maxmind_geoip ? 1 : 0;
+#else
+    uint32_t bits = 0;
+    for (unsigned i = 0; i < G_N_ELEMENTS(wsc_geoip_modules); i++) {
+        pref_t *preference = wsc_geoip_preference(i);
+        bits |= preference != NULL && prefs_get_bool_value(preference, pref_current) ? 1u << i : 0;
+    }
+    return bits;
+#endif
+}
+
+static inline void
+wsc_geoip_set(uint32_t bits)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    gbl_resolv_flags.maxmind_geoip = bits != 0;
+#else
+    for (unsigned i = 0; i < G_N_ELEMENTS(wsc_geoip_modules); i++) {
+        pref_t *preference = wsc_geoip_preference(i);
+        if (preference != NULL) {
+            prefs_set_bool_value(preference, (bits >> i & 1) != 0, pref_current);
+        }
+    }
+#endif
+}
+
+/* What it is to be for a session with databases: the preferences, which are on by themselves, say more than the flag. */
+static inline uint32_t
+wsc_geoip_wanted(uint32_t now)
+{
+#if WSC_VERSION >= WSC_AT(4, 4)
+    (void)now;
+    return 1;
+#else
+    return now;
+#endif
 }
 
 /* ---- heuristics ---- */
