@@ -14,6 +14,8 @@ import pytest
 from conftest import DATA, TESTS, needs_root, needs_tshark, run_python
 from settings_checks import assert_as_tshark, trees
 
+from wishpy import Dissector
+
 SERVER = "127.9.9.9"
 NAME = b"\x04host\x07example\x00"
 
@@ -71,8 +73,8 @@ PROFILE_CODE = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import settings_checks
-for profile in ("ours", None, "ours"):
-    names = ("network", "vlan", "transport")
+for profile in (None, "ours", None, None, "ours", "ours", None):
+    names = ("mac", "network", "vlan", "transport")
     trees = settings_checks.trees(sys.argv[2], profile=profile, name_resolution=names)
     print([lines for _, lines in trees])
 """
@@ -83,12 +85,60 @@ def test_names_from_the_files_of_a_profile(tmp_path: Path) -> None:
     folder = tmp_path / "wireshark" / "profiles" / "ours"
     folder.mkdir(parents=True)
     (folder / "hosts").write_text("192.0.2.1 from-the-profile.example\n")
+    (folder / "services").write_text("name-service-of-ours 53/udp\nown-service 80/udp\n")
+    (folder / "ethers").write_text("00:00:5e:00:53:01 station-of-ours\n")
     path = str(DATA / "demo.pcapng")
     home = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
     done = run_python(str(TESTS), path, code=PROFILE_CODE, env={**os.environ, **home}).check().splitlines()
     theirs = oracle.environment(**home)
     del theirs["WIRESHARK_CONFIG_DIR"]
-    frames = oracle.pdml_frames(path, "-C", "ours", "-N", "ndvt", env=theirs)
-    expected = repr([[node[:9] for node in frame.nodes] for frame in frames])
-    assert done[0] == done[2] == expected
-    assert "from-the-profile.example" in done[0] and "from-the-profile.example" not in done[1]
+
+    def tsharks(*words: str, env: dict[str, str]) -> str:
+        frames = oracle.pdml_frames(path, *words, "-N", "mndvt", env=env)
+        return repr([[node[:9] for node in frame.nodes] for frame in frames])
+
+    expected, without = tsharks("-C", "ours", env=theirs), tsharks(env=oracle.environment())
+    assert done == [without, expected, without, without, expected, expected, without]
+    for name in ("from-the-profile.example", "name-service-of-ours", "station-of-ours"):
+        assert name in expected and name not in without
+    assert "domain (53)" in without and "domain (53)" not in expected
+
+
+def clock(identity: bytes) -> bytes:
+    """A frame of PTP, which shows the manufacturer of its sender's clock, or its number where there is no name."""
+    head = b"\0\2\0\x2c" + bytes(16) + identity + bytes(6)
+    return b"\x01\x1b\x19\0\0\0\x02\0\0\0\0\x01\x88\xf7" + head + bytes(10)
+
+
+def test_a_session_knows_nobody_whom_another_one_met() -> None:
+    """Wireshark takes a group's number for that of a manufacturer whom it has heard of, be it without a name."""
+    manufacturer, group = bytes.fromhex("02f1c9fffe010203"), bytes.fromhex("03f1c9fffe010203")
+
+    def named(*identities: bytes) -> list[str]:
+        with Dissector(map(clock, identities), linktype="EN10MB") as packets:
+            fields = [packet.find("ptp.v2.clockidentity_manuf") for packet in packets]
+            return [field.text.split(": ")[1] for field in fields if field is not None]
+
+    assert named(manufacturer, group) == ["02:f1:c9", "02:f1:c9"]   # so within one
+    assert named(group) == ["03:f1:c9"]
+    assert named(manufacturer) == ["02:f1:c9"]
+    assert named(group) == ["03:f1:c9"]
+
+
+LOADED_BEFORE = """
+import ctypes, sys
+wireshark = ctypes.CDLL(sys.argv[3])
+sys.path.insert(0, sys.argv[1])
+import settings_checks
+for _ in range(3):
+    print(settings_checks.trees(sys.argv[2], name_resolution=("mac", "transport")))
+"""
+
+
+def test_names_where_somebody_else_has_loaded_libwireshark(demo: str) -> None:
+    """Then it asks libwsutil for its files and not wishpy, which has to let it read them each time."""
+    expected = repr(trees(demo, name_resolution=("mac", "transport")))
+    with open("/proc/self/maps") as file:
+        libwireshark = next(words[5] for words in map(str.split, file) if "/libwireshark." in words[-1])
+    done = run_python(str(TESTS), demo, libwireshark, code=LOADED_BEFORE).check().splitlines()
+    assert done == [expected] * 3

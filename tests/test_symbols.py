@@ -1,4 +1,4 @@
-"""What the shared objects give to the world: their init function, and nothing else."""
+"""What the shared objects give to the world: their init function, and nothing else but for one name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+
+import wishpy
 
 NM = shutil.which("nm")
 OBJECTS = sorted((ROOT / "wishpy").glob("*.so"))
@@ -26,11 +28,18 @@ def test_there_are_objects() -> None:
     assert OBJECTS
 
 
+def replaced(path: Path) -> set[str]:
+    """Where libwireshark reads its tables of names again and again, _epan takes the place of this function."""
+    built_for = wishpy.versions()["libwireshark_built"]
+    reads = (3, 6) <= tuple(map(int, built_for.split(".")[:2])) < (4, 2)
+    return {"get_datafile_path"} if path.name.startswith("_epan.") and reads else set()
+
+
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name.split(".")[0])
 def test_only_the_init_function_is_exported(path: Path) -> None:
     if os.environ.get("WISHPY_SANITIZE") or os.environ.get("WISHPY_COVERAGE"):
         pytest.skip("sanitizers and coverage export symbols of their own")
-    assert names(path, "--defined-only") == {"PyInit_" + path.name.split(".")[0]}
+    assert names(path, "--defined-only") == {"PyInit_" + path.name.split(".")[0]} | replaced(path)
 
 
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name.split(".")[0])

@@ -89,14 +89,30 @@ wp_library_check(wp_error *error)
                    WSC_MAJOR, WSC_MINOR, major, minor, micro);
 }
 
+static bool personal;   /* guarded by the epan lock */
+
 /* The user's own Wireshark settings must not change results, so the personal folder is one that does not exist.
  * It lies below the data folder: only an administrator could make it appear. */
 void
 wp_library_no_personal_settings(void)
 {
+    personal = false;
     char *folder = g_build_filename(get_datafile_dir(), "no-personal-configuration", NULL);
     set_persconffile_dir(folder);
     g_free(folder);
+}
+
+void
+wp_library_personal_settings(void)
+{
+    personal = true;
+    set_persconffile_dir(NULL);
+}
+
+bool
+wp_library_is_personal(void)
+{
+    return personal;
 }
 
 /* ---- plugins ---- */
@@ -188,7 +204,6 @@ start_steps(wp_status *status, wp_error *error)
     epan_load_settings();
     prefs_apply_all();
     wp_expert_start_locked();
-    wsc_reserve_names();
 }
 
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;

@@ -36,6 +36,10 @@ void wp_library_features(void (*each)(const char *feature, void *data), void *da
 
 /* Points libwireshark away from the user's own settings, to a folder that is not there. Lock held. */
 void wp_library_no_personal_settings(void);
+/* Points it to the user's own folder. Lock held. */
+void wp_library_personal_settings(void);
+/* Which of the two was last. Lock held. */
+bool wp_library_is_personal(void);
 
 /* The one lock around every entry into epan. Recursive, because libwiretap's callbacks enter epan from a read that
  * may itself be under it. Never waited for with the GIL held (see wp_epan_lock_with_gil in epan/state.h). */

@@ -12,6 +12,7 @@
 #include "follow.h"
 #include "heuristic_order.h"
 #include "library.h"
+#include "name_tables.h"
 #include "pseudo_header.h"
 #include "record_bytes.h"
 #include "ws_compat.h"
@@ -368,8 +369,7 @@ reset_locked(wp_session *session)
 {
     close_slots_locked(session);
     epan_free(session->epan);
-    wsc_forget_names();
-    session->epan = epan_new(&session->provider, &provider_functions);
+    session->epan = wp_epan_new_locked(&session->provider, &provider_functions);
     for (unsigned i = 0; i < WP_SLOTS; i++) {
         open_slot_locked(session, &session->slots[i]);
     }
@@ -854,10 +854,9 @@ begin_locked(wp_session *session, const wp_session_options *options, wp_error *e
 static void
 start_epan_locked(wp_session *session)
 {
-    wsc_forget_names();   /* epan_new reads them from their files again */
     wp_settings_forget_keys_locked();
     wp_heuristic_order_restore_locked();
-    session->epan = epan_new(&session->provider, &provider_functions);
+    session->epan = wp_epan_new_locked(&session->provider, &provider_functions);
 }
 
 static wp_status

@@ -51,10 +51,9 @@ wp_status wp_session_open(const wp_session_options *options, wp_source *source, 
 /* Ends it, frees the source, leaves the place. NULL is fine. */
 void wp_session_free_locked(void *session);
 
-/* Half of an open goes into libwireshark's own tables, and another half into forgetting the old ones. A process that
- * waits for work does that beforehand: a session without a source, that has dissected nothing, is laid by (it is owned
- * here from now on), and the next wp_session_open takes it up. The caller knows that the settings will be the same;
- * where they will not, it drops it. */
+/* Most of an open goes into libwireshark's own tables. A process that waits for work does that beforehand: a session
+ * without a source, that has dissected nothing, is laid by (it is owned here from now on), and the next wp_session_open
+ * takes it up. The caller knows that the settings will be the same; where they will not, it drops it. */
 void wp_session_lay_by_locked(wp_session *session);
 void wp_session_drop_spare_locked(void);
 

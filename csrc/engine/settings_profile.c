@@ -25,7 +25,7 @@ wp_status
 wp_set_profile(const wp_setting *setting, GArray *list, wp_wrong *wrong, wp_error *error)
 {
     const bool standard = strcmp(setting->name, DEFAULT_PROFILE) == 0;
-    set_persconffile_dir(NULL);   /* the user's own folder */
+    wp_library_personal_settings();
     if (!standard && !profile_exists(setting->name, FALSE) && !profile_exists(setting->name, TRUE)) {
         wp_library_no_personal_settings();
         *wrong = WP_WRONG_PROFILE;

@@ -902,113 +902,11 @@ wsc_source_name(const struct data_source *source)
 #endif
 }
 
-/* ---- the leak of epan_new ----
- * To 4.0 each epan_new reads the tables of manufacturers, well-known addresses and services anew into memory that
- * lives as long as the process, and forgets the old ones: 11 MB a capture file. They are emptied here first, through
- * the library's own getters. A map's array of slots cannot be freed so; it is found by the map's layout, which is
- * tried out on a map of our own before it is believed. From 4.2 these tables are compiled in. */
-#if WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 2)
-typedef struct {
-    guint count;
-    size_t capacity;   /* log2 of the slots */
-    void **slots;
-} wsc_map_layout;
+/* ---- names from files ---- */
 
-static inline bool
-wsc_map_layout_holds(void)
-{
-    static int known;   /* 0 not tried, 1 holds, -1 does not */
-    if (known == 0) {
-        wmem_allocator_t *pool = wmem_allocator_new(WMEM_ALLOCATOR_SIMPLE);
-        wmem_map_t *map = wmem_map_new(pool, g_direct_hash, g_direct_equal);
-        wmem_map_insert(map, GUINT_TO_POINTER(1), GUINT_TO_POINTER(2));
-        const wsc_map_layout *layout = (const wsc_map_layout *)(const void *)map;
-        known = layout->count == 1 && layout->capacity >= 2 && layout->capacity <= 16 && layout->slots != NULL ? 1 : -1;
-        size_t filled = 0;
-        for (size_t i = 0; known == 1 && i < (size_t)1 << layout->capacity; i++) {
-            filled += layout->slots[i] != NULL;
-        }
-        known = filled == 1 ? 1 : -1;
-        wmem_destroy_allocator(pool);
-    }
-    return known == 1;
-}
-
-static inline void
-wsc_free_service(void *service_)
-{
-    serv_port_t *service = service_;
-    gchar *const names[] = {service->udp_name, service->tcp_name, service->sctp_name, service->dccp_name,
-                            service->numeric};
-    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        wmem_free(wmem_epan_scope(), names[i]);
-    }
-}
-
-static inline void
-wsc_empty_map(wmem_map_t *map, bool owns_keys, void (*free_parts)(void *value))
-{
-    if (map == NULL) {
-        return;
-    }
-    wmem_list_t *keys = wmem_map_get_keys(NULL, map);
-    for (wmem_list_frame_t *at = wmem_list_head(keys); at != NULL; at = wmem_list_frame_next(at)) {
-        void *key = wmem_list_frame_data(at);
-        void *value = wmem_map_remove(map, key);
-        if (free_parts != NULL && value != NULL) {
-            free_parts(value);
-        }
-        wmem_free(wmem_epan_scope(), value);
-        if (owns_keys) {
-            wmem_free(wmem_epan_scope(), key);
-        }
-    }
-    wmem_destroy_list(keys);
-    if (wsc_map_layout_holds()) {
-        wsc_map_layout *layout = (wsc_map_layout *)(void *)map;
-        wmem_free(wmem_epan_scope(), layout->slots);
-        layout->slots = NULL;
-        wmem_free(wmem_epan_scope(), map);   /* epan_new puts a new one in its place, next thing it does */
-    }
-}
-
-static inline void
-wsc_forget_names(void)
-{
-    wsc_empty_map(get_manuf_hashtable(), false, NULL);
-    wsc_empty_map(get_wka_hashtable(), true, NULL);
-    wsc_empty_map(get_eth_hashtable(), false, NULL);   /* the key lies in the value */
-    wsc_empty_map(get_serv_port_hashtable(), false, wsc_free_service);
-    wsc_empty_map(get_vlan_hash_table(), false, NULL);
-    wsc_empty_map(get_ipxnet_hash_table(), false, NULL);
-    wsc_empty_map(get_ipv4_hash_table(), false, NULL);
-    wsc_empty_map(get_ipv6_hash_table(), true, NULL);
-}
-/* Reading the tables again leaves holes in that memory: about 5 MB over the first few hundred files, then it settles.
- * The room is taken at the start, so that the process is as large at the first file as at the thousandth. */
-static inline void
-wsc_reserve_names(void)
-{
-    enum { PIECE = 65536, PIECES = 128 };
-    void *pieces[PIECES];
-    for (int i = 0; i < PIECES; i++) {
-        pieces[i] = memset(wmem_alloc(wmem_epan_scope(), PIECE), 0xff, PIECE);
-    }
-    for (int i = 0; i < PIECES; i++) {
-        wmem_free(wmem_epan_scope(), pieces[i]);
-    }
-}
-#else
-static inline void
-wsc_forget_names(void)
-{
-}
-
-static inline void
-wsc_reserve_names(void)
-{
-}
-#endif
+/* To 4.0 each epan_new reads the tables of names from files anew; from 4.2 they are compiled in. What is done about that is
+ * in name_tables.c. Not in 3.4, where nobody tried it. */
+#define WSC_NAMES_ARE_READ (WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 2))
 
 /* ---- what a pcapng file says of names ---- */
 
