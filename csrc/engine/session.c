@@ -36,6 +36,7 @@ struct packet_provider_data {
 struct wp_slot {
     wp_session *session;               /* borrowed: the slot is a part of it */
     epan_dissect_t *edt;               /* owned */
+    wmem_allocator_t *own_pool;        /* owned: what edt came with, see lend_pool */
     wsc_record record;                 /* owned */
     wsc_record before;                 /* the record's head as it was read: dissectors change it (PKTAP, ERF) */
     frame_data own_frame;              /* of a single pass */
@@ -231,11 +232,32 @@ file_opened_locked(void *wtap_, void *session_)
 
 /* ---- slots ---- */
 
+/* What a tree is made of, for a slot of any session: libwireshark keeps one such pool from session to session, and makes
+ * and frees the other, a block of 2 MB. What it keeps for good in between would leave holes of that size in the heap. */
+static wmem_allocator_t *
+pool_of(const wp_slot *slot)
+{
+    static wmem_allocator_t *pools[WP_SLOTS];   /* owned for good */
+    wmem_allocator_t **pool = &pools[slot - slot->session->slots];
+    if (*pool == NULL) {
+        *pool = wmem_allocator_new(WMEM_ALLOCATOR_BLOCK_FAST);
+    }
+    return *pool;
+}
+
+static void
+lend_pool(wp_slot *slot)
+{
+    slot->own_pool = slot->edt->pi.pool;
+    slot->edt->pi.pool = pool_of(slot);
+}
+
 static void
 open_slot_locked(wp_session *session, wp_slot *slot)
 {
     slot->session = session;
     slot->edt = epan_dissect_new(session->epan, TRUE, session->tree);
+    lend_pool(slot);
     wsc_record_init(&slot->record);
     slot->experts = g_array_new(FALSE, FALSE, sizeof(wp_expert));
     if (session->columns) {
@@ -266,7 +288,9 @@ close_slot_locked(wp_slot *slot)
 {
     clear_slot_locked(slot);
     if (slot->edt != NULL) {
+        slot->edt->pi.pool = slot->own_pool;
         epan_dissect_free(slot->edt);
+        wmem_free_all(pool_of(slot));
         wsc_record_cleanup(&slot->record);
         wp_text_free(&slot->extra);
         g_array_free(slot->experts, TRUE);
