@@ -329,8 +329,10 @@ def test_stop_in_a_signal_handler() -> None:
 
 def test_close_in_another_thread() -> None:
     capturer = Capturer("lo", capture_filter=ONLY)
-    threading.Timer(0.1, capturer.close).start()
+    closer = threading.Timer(0.1, capturer.close)
+    closer.start()
     assert list(capturer) == []
+    closer.join()
     with pytest.raises(ValueError, match="closed"):
         next(capturer)
 

@@ -812,11 +812,10 @@ def test_mistakes_of_dissect(tmp_path: Path) -> None:
 
 def test_a_closed_pipe_ends_it_silently() -> None:
     code = "import os, sys; os.read(0, 1); os.close(0)"
-    reader = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
     big = b"".join([(DATA / "demo.pcapng").read_bytes()] * 200)
-    done = subprocess.run(
-        [sys.executable, "-m", "wishpy", "dissect", "-", "-w", "-"],
-        input=big, stdout=reader.stdin, stderr=subprocess.PIPE, cwd=ROOT, timeout=120,
-    )  # fmt: skip
-    reader.wait()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as reader:
+        done = subprocess.run(
+            [sys.executable, "-m", "wishpy", "dissect", "-", "-w", "-"],
+            input=big, stdout=reader.stdin, stderr=subprocess.PIPE, cwd=ROOT, timeout=120,
+        )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")

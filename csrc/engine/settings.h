@@ -43,6 +43,10 @@ typedef enum {
 wp_status wp_settings_apply_locked(const wp_setting *settings, size_t count, wp_settings **undo, size_t *failed,
                                    wp_wrong *wrong, wp_error *error);
 
+/* What the preference is called now, where its protocol had another name before: "tls.debug_file" for "ssl.debug_file".
+ * False where that is not so. There may be no such preference all the same. */
+bool wp_preference_name_now_locked(const char *name, char *now, size_t room);
+
 /* After the settings: MaxMind's databases are read where `asked`, or where a preference or a profile names folders of them.
  * WP_EPREFERENCE where they cannot be, WP_EKEYS where this process cannot forget them. Stopping is always right. */
 wp_status wp_maxmind_start_locked(bool asked, wp_error *error);

@@ -134,9 +134,8 @@ newest_child(void)
     char *text = NULL;
     pid_t child = -1;
     if (g_file_get_contents("/proc/thread-self/children", &text, NULL, NULL)) {
-        for (const char *word = g_strchomp(text); word != NULL; word = strchr(word + 1, ' ')) {
-            child = (pid_t)atol(word);
-        }
+        const char *last = strrchr(g_strchomp(text), ' ');
+        child = (pid_t)atol(last == NULL ? text : last);
     }
     g_free(text);
     return child > 0 ? child : -1;

@@ -27,6 +27,10 @@ uat_t *wp_find_table(const char *name);
 /* Wireshark would keep `what` after the session: WP_EKEYS where that must not be. */
 wp_status wp_stays_locked(const char *what, wp_error *error);
 
+/* The protocols and heuristic dissectors, in quotes, whose switches took the place of a preference that was given up; a
+ * new string, NULL where there are none. */
+char *wp_former_preference_locked(const char *name);
+
 /* Is this preference, a text, set to anything? */
 bool wp_preference_has_text(const char *name);
 

@@ -41,6 +41,22 @@ find(const char *name, found *it)
 }
 
 bool
+wp_preference_name_now_locked(const char *name, char *now, size_t room)
+{
+    for (const char *dot = strchr(name, '.'); dot != NULL; dot = strchr(dot + 1, '.')) {
+        char *module_name = g_strndup(name, (gsize)(dot - name));
+        const header_field_info *renamed = proto_registrar_get_byalias(module_name);
+        const bool found = renamed != NULL && prefs_find_module(module_name) == NULL;
+        g_free(module_name);
+        if (found) {
+            snprintf(now, room, "%s%s", renamed->abbrev, dot);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
 wp_preference_has_text(const char *name)
 {
     found it;
@@ -273,17 +289,42 @@ set_it(const found *it, const wp_setting *setting, wp_error *error)
     return set_as_text(setting, error);
 }
 
+static wp_status
+no_such_preference(const wp_setting *setting, wp_error *error)
+{
+    char now[200];
+    if (wp_preference_name_now_locked(setting->name, now, sizeof now)) {
+        return wp_fail(error, WP_EPREFERENCE, "no preference is called '%.200s', nor '%s' as it would be now", setting->name,
+                       now);
+    }
+    return wp_fail(error, WP_EPREFERENCE, "no preference is called '%.200s'", setting->name);
+}
+
+static wp_status
+given_up(const wp_setting *setting, wp_wrong *wrong, wp_error *error)
+{
+    char *successors = wp_former_preference_locked(setting->name);
+    wp_status status = wp_fail(error, WP_EPREFERENCE, "%s: Wireshark has given up this preference", setting->name);
+    if (successors != NULL) {
+        status = wp_fail(error, WP_EPREFERENCE, "%s: Wireshark has given up this preference; enable or disable %s instead",
+                         setting->name, successors);
+    } else {
+        *wrong = WP_WRONG_PREFERENCE;   /* what took its place most often has a name near to it */
+    }
+    g_free(successors);
+    return status;
+}
+
 wp_status
 wp_set_preference(const wp_setting *setting, GArray *undo, wp_wrong *wrong, wp_error *error)
 {
     found it;
     if (!find(setting->name, &it)) {
         *wrong = WP_WRONG_PREFERENCE;
-        return wp_fail(error, WP_EPREFERENCE, "no preference is called '%.200s'", setting->name);
+        return no_such_preference(setting, error);
     }
     if (it.kind == WSC_PREF_OBSOLETE) {
-        *wrong = WP_WRONG_PREFERENCE;   /* what took its place most often has a name near to it */
-        return wp_fail(error, WP_EPREFERENCE, "%s: Wireshark has given up this preference", setting->name);
+        return given_up(setting, wrong, error);
     }
     if (it.kind == WSC_PREF_TABLE) {
         return wp_fail(error, WP_EPREFERENCE, "%s is a table: set 'uat:%s'", setting->name,

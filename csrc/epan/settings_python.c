@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "../engine/library.h"
 #include "registry_lists.h"
 
 /* ---- the list ---- */
@@ -273,6 +274,15 @@ candidates(wp_wrong wrong, const wp_setting *setting, const char *name)
     }
 }
 
+static bool
+name_now(const char *name, char *now, size_t room)
+{
+    epan_lock();
+    const bool renamed = wp_preference_name_now_locked(name, now, room);
+    wp_epan_unlock();
+    return renamed;
+}
+
 /* "message; did you mean ...?" in place of the message. */
 static int
 add_nearest(wp_error *error, const wp_setting *setting, wp_wrong wrong)
@@ -284,6 +294,10 @@ add_nearest(wp_error *error, const wp_setting *setting, wp_wrong wrong)
         return -1;
     }
     const char *name = PyBytes_AS_STRING(bytes);
+    char now[200];
+    if (wrong == WP_WRONG_PREFERENCE && name_now(name, now, sizeof now)) {
+        name = now;
+    }
     PyObject *names = candidates(wrong, setting, name);
     PyObject *module = names == NULL ? NULL : PyImport_ImportModule("wishpy.nearest");
     PyObject *hint = module == NULL ? NULL : PyObject_CallMethod(module, "hint", "sO", name, names);
