@@ -69,7 +69,7 @@ signed_type(ftenum_t type)
 static wp_column_type
 type_of_field(const wp_field_def *def)
 {
-    const ftenum_t type = ((const header_field_info *)def->registered)->type;
+    const ftenum_t type = ((const header_field_info *)wp_field_more_of(def)->registered)->type;
     switch ((wp_kind)def->kind) {
     case WP_NONE:
     case WP_PROTOCOL:

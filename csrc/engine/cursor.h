@@ -73,17 +73,11 @@ wp_cursor_field(const wp_cursor *c, wp_field *field)
         return true;
     }
     field_info *fi = WSC_FINFO(c->node);
-    field->def = wp_live_def(fi);
-    if (field->def == NULL) {
-        return false;
+    wp_field_def *def = wp_live_def(fi);
+    if (def != NULL) {
+        wp_live_field(def, fi, field);
     }
-    field->label = fi->rep == NULL ? NULL : fi->rep->representation;
-    field->start = fi->start;
-    field->length = fi->length;
-    field->flags = fi->flags;
-    field->source = WP_NO_SOURCE;
-    wp_live_value(field->def, fi, &field->value, field->scratch);
-    return true;
+    return def != NULL;
 }
 
 /* The next node of a live tree in its order, NULL at its end; `root` is where the walk began. */

@@ -1,4 +1,4 @@
-/* ek_writer.c - a kept packet's layers as tshark -T ek prints them, for Elasticsearch: an object a protocol, and in it
+/* ek_writer.c - a packet's layers as tshark -T ek prints them, for Elasticsearch: an object a protocol, and in it
  * all its fields side by side, named after their registered protocol (epan/print.c, proto_tree_write_node_ek). */
 #include "json_writer.h"
 
@@ -103,7 +103,7 @@ write_protocol(wp_json *json, uint32_t node, const wp_field *field)
         json->status = wp_fail(json->error, WP_EVALUE, "the packet's tree is too deep");
     }
     const size_t before = json->out->used;
-    wp_ek_layers(json, node + 1, json->nodes[node].end, wp_field_more_of(field->def)->same_name);
+    wp_ek_layers(json, node + 1, json->outline->nodes[node].end, field->def->same_name);
     wp_json_close(json, '}', json->out->used == before);
 }
 
@@ -125,7 +125,7 @@ static void
 write_each(wp_json *json, uint32_t node, const wp_field *head,
            void (*write)(wp_json *json, uint32_t node, const wp_field *field))
 {
-    uint32_t next = wp_group_next(json->groups, node);
+    uint32_t next = wp_group_next(json->outline, node);
     if (next == 0) {
         write(json, node, head);
         return;
@@ -134,9 +134,9 @@ write_each(wp_json *json, uint32_t node, const wp_field *head,
     wp_json_open(json, '[');
     wp_json_next(json, &first);
     write(json, node, head);
-    for (; next != 0 && !wp_json_failed(json); next = wp_group_next(json->groups, next)) {
+    for (; next != 0 && !wp_json_failed(json); next = wp_group_next(json->outline, next)) {
         wp_field field;
-        wp_block_field(json->block, next, &field);
+        wp_outline_field(json->outline, next, &field);
         wp_json_next(json, &first);
         write(json, next, &field);
     }
@@ -150,14 +150,14 @@ wp_ek_layers(wp_json *json, uint32_t first, uint32_t end, uint32_t parent)
     if (wp_json_failed(json)) {
         return;
     }
-    if (!wp_groups_link_ek(json->groups, json->block, first, end, parent)) {
+    if (!wp_groups_link_ek(json->groups, json->outline, first, end, parent)) {
         json->status = wp_fail(json->error, WP_EVALUE, "the packet's tree is too deep");
         return;
     }
     for (uint32_t i = first; i < end && !wp_json_failed(json);) {
         wp_field field;
-        wp_block_field(json->block, i, &field);
-        if (wp_group_starts(json->groups, i)) {
+        wp_outline_field(json->outline, i, &field);
+        if (wp_group_starts(json->outline, i)) {
             if (json->options->raw && field.length > 0 && !field.def->text_only) {
                 put_name(json, &field, "_raw", &empty);
                 write_each(json, i, &field, write_raw);
@@ -165,6 +165,6 @@ wp_ek_layers(wp_json *json, uint32_t first, uint32_t end, uint32_t parent)
             put_name(json, &field, "", &empty);
             write_each(json, i, &field, write_node);
         }
-        i = field.def->kind == WP_PROTOCOL ? json->nodes[i].end : i + 1;
+        i = field.def->kind == WP_PROTOCOL ? json->outline->nodes[i].end : i + 1;
     }
 }

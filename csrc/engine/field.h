@@ -67,9 +67,11 @@ typedef enum {
 typedef struct {
     _Alignas(64) void *cache[4];   /* Python objects, see epan/to_python.c */
     uint64_t cached_number;   /* with cache[]: what the remembered value was made from */
-    const void *registered;   /* borrowed for good: Wireshark's header_field_info; NULL in a slot not used yet */
-    const char *name;         /* borrowed for good: the filter name, "ip.src"; "" for a text-only line */
+    const char *name;         /* borrowed for good: the filter name, "ip.src"; "" for a text-only line; NULL in a slot
+                               * not used yet */
     uint32_t id;
+    uint32_t same_name;       /* the same number for all fields of one name: the oldest one's id */
+    uint16_t name_length;
     uint8_t kind;             /* wp_kind */
     bool text_only;           /* a line of text with no field behind it */
     uint8_t format;           /* wp_format */
@@ -80,10 +82,9 @@ _Static_assert(sizeof(wp_field_def) == 64 || sizeof(void *) != 8, "a field defin
 
 /* What else writers want to know of it: wp_field_more_of() in field_table.h. */
 typedef struct {
+    const void *registered;   /* borrowed for good: Wireshark's header_field_info */
     uint64_t bitmask;
     const char *parent;       /* borrowed for good: its protocol's filter name; NULL where it has none */
-    uint32_t same_name;       /* the same number for all fields of one name: the oldest one's id */
-    uint16_t name_length;
     uint8_t type_number;      /* Wireshark's FT_*, in this version's counting */
     bool wide;                /* a number of more than 32 bits */
     bool allow_zero;          /* bytes that may be none at all */

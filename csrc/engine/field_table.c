@@ -1,5 +1,5 @@
 /* field_table.c - the registered fields that were met so far, by Wireshark's field id.
- * Entries are made under the epan lock, published with their `registered` pointer last, and never change. */
+ * Entries are made under the epan lock, published with their name last, and never change. */
 #include "field_table.h"
 
 #include <stdlib.h>
@@ -151,8 +151,9 @@ set_identity(wp_field_def *def, const header_field_info *hf)
     const header_field_info *parent = hf->parent == -1 ? NULL : proto_registrar_get_nth((guint)hf->parent);
     wp_field_more *more = wp_field_more_of(def);
     more->parent = parent == NULL ? NULL : parent->abbrev;
-    more->name_length = (uint16_t)strlen(def->name);
-    more->same_name = oldest_of_name(hf);
+    def->name_length = def->text_only ? 0 : (uint16_t)strlen(hf->abbrev);
+    def->same_name = oldest_of_name(hf);
+    more->registered = hf;
     more->bitmask = hf->bitmask;
     more->type_number = (uint8_t)hf->type;
     more->wide = (hf->type >= FT_UINT40 && hf->type <= FT_UINT64) || (hf->type >= FT_INT40 && hf->type <= FT_INT64)
@@ -178,14 +179,13 @@ wp_field_define_locked(const void *registered)
         __atomic_store_n(chunk, (wp_field_def *)fresh, __ATOMIC_RELEASE);
     }
     wp_field_def *def = &(*chunk)[id % WP_FIELD_CHUNK];
-    if (def->registered == NULL) {
+    if (def->name == NULL) {
         def->text_only = WSC_FIELD_IS_TEXT(hf);
-        def->name = def->text_only ? "" : hf->abbrev;
         def->id = id;
         def->kind = (unsigned)hf->type < FT_NUM_TYPES ? kinds[hf->type] : WP_NONE;
         set_identity(def, hf);
         set_format(def, hf);
-        __atomic_store_n(&def->registered, registered, __ATOMIC_RELEASE);
+        __atomic_store_n(&def->name, def->text_only ? "" : hf->abbrev, __ATOMIC_RELEASE);
     }
     return def;
 }
@@ -193,7 +193,7 @@ wp_field_define_locked(const void *registered)
 const char *
 wp_field_title(const wp_field_def *def)
 {
-    return ((const header_field_info *)def->registered)->name;
+    return ((const header_field_info *)wp_field_more_of(def)->registered)->name;
 }
 
 void
@@ -201,7 +201,7 @@ wp_field_table_each(void (*each)(wp_field_def *def, void *data), void *data)
 {
     for (uint32_t i = 0; i < WP_FIELD_CHUNKS; i++) {
         for (uint32_t j = 0; wp_field_chunks[i] != NULL && j < WP_FIELD_CHUNK; j++) {
-            if (wp_field_chunks[i][j].registered != NULL) {
+            if (wp_field_chunks[i][j].name != NULL) {
                 each(&wp_field_chunks[i][j], data);
             }
         }

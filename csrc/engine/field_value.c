@@ -124,7 +124,7 @@ bool
 wp_field_remake(const wp_field *field, field_info *fi, wsc_made *made)
 {
     memset(fi, 0, sizeof *fi);
-    fi->hfinfo = (header_field_info *)field->def->registered;
+    fi->hfinfo = (header_field_info *)wp_field_more_of(field->def)->registered;
     fi->start = field->start;
     fi->length = field->length;
     fi->flags = field->flags;

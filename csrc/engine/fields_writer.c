@@ -138,7 +138,7 @@ put_fields(line *l, const wp_pick *pick)
         const wp_field_def *def = wp_field_by_id(nodes[i].field);
         const bool wanted = pick->kind == WP_PICK_TEXT
                                 ? def->text_only
-                                : !def->text_only && wp_field_more_of(def)->same_name == pick->key;
+                                : !def->text_only && def->same_name == pick->key;
         if (wanted && !(l->found && l->options->occurrence == 'f')) {
             wp_field field;
             wp_block_field(l->block, i, &field);

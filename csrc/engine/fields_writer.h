@@ -7,7 +7,7 @@
 
 typedef enum {
     WP_PICK_NOTHING,    /* an empty place: tshark leaves it where a name is asked for again later in the line */
-    WP_PICK_FIELD,      /* key: wp_field_more.same_name */
+    WP_PICK_FIELD,      /* key: wp_field_def.same_name */
     WP_PICK_TEXT,       /* lines of text, which have no field behind them */
     WP_PICK_COLUMN,     /* key: which one; the block has its rest then */
 } wp_pick_kind;

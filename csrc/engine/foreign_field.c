@@ -12,7 +12,7 @@
 uint8_t *
 wp_field_describe(const wp_field_def *def, uint32_t *size)
 {
-    const header_field_info *hf = def->registered;
+    const header_field_info *hf = wp_field_more_of(def)->registered;
     const wp_field_description head = {
         .bitmask = hf->bitmask,
         .id = def->id,
@@ -53,7 +53,7 @@ find(const wp_field_description *head, const char *name, const char *title)
     int64_t best = -1;
     int best_rank = 0;
     for (size_t i = 0; i < count; i++) {
-        const header_field_info *hf = wp_field_by_id(ids[i])->registered;
+        const header_field_info *hf = wp_field_more_of(wp_field_by_id(ids[i]))->registered;
         const int rank = (int32_t)hf->type != head->type ? 0
                          : !is_same(hf, head, title)     ? 1
                          : ids[i] != head->id            ? 2

@@ -1,4 +1,4 @@
-/* json_writer.c - a kept packet as JSON: wishpy's own style, and tshark's.
+/* json_writer.c - a packet as JSON: wishpy's own style, and tshark's.
  *
  * The two have one shape, that of write_json_proto_node_list in Wireshark's epan/print.c: the fields of one name are
  * a group, a group of several is an array, and children stand under name + "_tree" where the name itself has a
@@ -12,6 +12,7 @@ wp_json_space_free(wp_json_space *space)
 {
     wp_text_free(&space->out);
     wp_text_free(&space->scratch);
+    wp_outline_free(&space->outline);
     wp_groups_free(&space->groups);
 }
 
@@ -72,15 +73,37 @@ wp_json_name(wp_json *json, const char *name, bool *first)
     wp_json_colon(json);
 }
 
+/* The same as put_any_key for what nearly every key is, in one piece. */
+static inline void
+put_plain_key(wp_json *json, const wp_field_def *def, const char *suffix, size_t suffix_length, bool *first)
+{
+    char *const place = wp_text_room(json->out, def->name_length + suffix_length + sizeof ",\"\":" - 1);
+    char *at = place;
+    if (at == NULL) {
+        return;
+    }
+    *at = ',';
+    at += !*first;
+    *first = false;
+    *at++ = '"';
+    memcpy(at, def->name, def->name_length);
+    at += def->name_length;
+    memcpy(at, suffix, suffix_length);
+    at += suffix_length;
+    *at++ = '"';
+    *at++ = ':';
+    json->out->used += (size_t)(at - place);
+}
+
 /* A field's key; what is no field goes by its own text. */
 static void
-put_key(wp_json *json, const wp_field *field, const char *suffix, bool *first)
+put_any_key(wp_json *json, const wp_field *field, const char *suffix, bool *first)
 {
     wp_json_next(json, first);
     wp_text_char(json->out, '"');
     const size_t start = json->out->used;
     if (!field->def->text_only) {
-        wp_text_put(json->out, field->def->name, wp_field_more_of(field->def)->name_length);
+        wp_text_put(json->out, field->def->name, field->def->name_length);
     } else if (field->label != NULL) {
         wp_text_json(json->out, field->label, strlen(field->label));
     }
@@ -94,6 +117,16 @@ put_key(wp_json *json, const wp_field *field, const char *suffix, bool *first)
     wp_json_colon(json);
 }
 
+static inline void
+put_key(wp_json *json, const wp_field *field, const char *suffix, bool *first)
+{
+    if (json->options->indent >= 0 || json->options->underscores || field->def->text_only) {
+        put_any_key(json, field, suffix, first);
+    } else {
+        put_plain_key(json, field->def, suffix, strlen(suffix), first);
+    }
+}
+
 /* ---- values ---- */
 
 void
@@ -101,7 +134,7 @@ wp_json_display(wp_json *json, const wp_field *field, wp_display *display)
 {
     wp_error error;
     const wp_status status =
-        wp_value_display_locked(field, json->block->resolution, json->scratch, display, &error);
+        wp_value_display_locked(field, json->outline->resolution, json->scratch, display, &error);
     if (status != WP_OK && !wp_json_failed(json)) {
         json->status = status;
         *json->error = error;
@@ -128,7 +161,7 @@ wp_json_label(wp_json *json, const wp_field *field)
     char label[WP_LABEL_SIZE];
     const char *text = field->label;
     if (text == NULL) {
-        wp_field_label_locked(field, json->block->resolution, label);
+        wp_field_label_locked(field, json->outline->resolution, label);
         text = label;
     }
     wp_text_json_string(json->out, text, strlen(text));
@@ -169,7 +202,7 @@ wp_json_raw(wp_json *json, const wp_field *field)
         wp_text_put(json->out, digits + at, sizeof digits - at);
     } else {
         bool whole;
-        const uint8_t *bytes = raw_bytes(json->block, field, &whole);
+        const uint8_t *bytes = raw_bytes(json->outline->block, field, &whole);
         if (!whole) {
             WP_TEXT_LITERAL(json->out, "field length invalid!");
         } else if (bytes != NULL) {
@@ -189,11 +222,15 @@ static void
 write_value(wp_json *json, uint32_t node, const wp_field *field)
 {
     (void)node;
-    if (json->options->style == WP_JSON_WISHPY) {
+    if (json->options->style == WP_JSON_WISHPY && !wp_value_is_asked(field)) {
         wp_value_json(json->out, field);
+        return;
+    }
+    wp_display display;
+    wp_json_display(json, field, &display);
+    if (display.text == NULL && json->options->style == WP_JSON_WISHPY) {
+        WP_TEXT_LITERAL(json->out, "\"\"");   /* as a kept copy has it */
     } else {
-        wp_display display;
-        wp_json_display(json, field, &display);
         wp_json_put_display(json, &display);
     }
 }
@@ -215,7 +252,7 @@ static void
 write_tree(wp_json *json, uint32_t node, const wp_field *field)
 {
     if (wp_has_children(json, node)) {
-        write_members(json, node + 1, json->nodes[node].end);
+        write_members(json, node + 1, json->outline->nodes[node].end);
     } else {
         write_nothing(json, node, field);
     }
@@ -245,7 +282,7 @@ write_raw(wp_json *json, uint32_t node, const wp_field *field)
 static void
 write_each(wp_json *json, uint32_t node, const wp_field *head, value_writer write)
 {
-    uint32_t next = wp_group_next(json->groups, node);
+    uint32_t next = wp_group_next(json->outline, node);
     if (next == 0) {
         write(json, node, head);
         return;
@@ -254,9 +291,9 @@ write_each(wp_json *json, uint32_t node, const wp_field *head, value_writer writ
     wp_json_open(json, '[');
     wp_json_next(json, &first);
     write(json, node, head);
-    for (; next != 0 && !wp_json_failed(json); next = wp_group_next(json->groups, next)) {
+    for (; next != 0 && !wp_json_failed(json); next = wp_group_next(json->outline, next)) {
         wp_field field;
-        wp_block_field(json->block, next, &field);
+        wp_outline_field(json->outline, next, &field);
         wp_json_next(json, &first);
         write(json, next, &field);
     }
@@ -270,7 +307,7 @@ any_has_children(const wp_json *json, uint32_t node)
         if (wp_has_children(json, node)) {
             return true;
         }
-        node = wp_group_next(json->groups, node);
+        node = wp_group_next(json->outline, node);
     } while (node != 0);
     return false;
 }
@@ -293,7 +330,7 @@ static void
 write_group(wp_json *json, uint32_t node, bool *first)
 {
     wp_field head;
-    wp_block_field(json->block, node, &head);
+    wp_outline_field(json->outline, node, &head);
     const bool has_value = is_printed(json, &head), nested = any_has_children(json, node);
     if (json->options->raw && head.length > 0 && !head.def->text_only) {
         put_key(json, &head, "_raw", first);
@@ -321,10 +358,10 @@ write_members(wp_json *json, uint32_t first, uint32_t end)
         json->status = wp_fail(json->error, WP_EVALUE, "the packet's tree is too deep");
     }
     if (!wp_json_failed(json)) {
-        wp_groups_link_siblings(json->groups, json->block, first, end);
+        wp_groups_link_siblings(json->groups, json->outline, first, end);
     }
-    for (uint32_t i = first; i < end && !wp_json_failed(json); i = json->nodes[i].end) {
-        if (wp_group_starts(json->groups, i)) {
+    for (uint32_t i = first; i < end && !wp_json_failed(json); i = json->outline->nodes[i].end) {
+        if (wp_group_starts(json->outline, i)) {
             write_group(json, i, &empty);
         }
     }
@@ -337,7 +374,7 @@ void
 wp_json_index(wp_json *json, bool *first)
 {
     char day[32] = "XXXX-XX-XX";
-    const time_t when = (time_t)json->block->frame.seconds;
+    const time_t when = (time_t)json->outline->frame->seconds;
     struct tm local;
     if (localtime_r(&when, &local) != NULL) {
         strftime(day, sizeof day, "%Y-%m-%d", &local);
@@ -362,7 +399,7 @@ write_tshark(wp_json *json)
     bool inner = true;
     wp_json_open(json, '{');
     wp_json_name(json, "layers", &inner);
-    write_members(json, 0, json->block->node_count);
+    write_members(json, 0, json->outline->count);
     wp_json_close(json, '}', false);
     wp_json_close(json, '}', false);
 }
@@ -370,7 +407,7 @@ write_tshark(wp_json *json)
 static void
 write_ek(wp_json *json)
 {
-    const wp_frame *frame = &json->block->frame;
+    const wp_frame *frame = json->outline->frame;
     bool first = true;
     wp_json_open(json, '{');
     wp_json_name(json, "timestamp", &first);
@@ -384,7 +421,7 @@ write_ek(wp_json *json)
     wp_json_name(json, "layers", &first);
     wp_json_open(json, '{');
     const size_t before = json->out->used;
-    wp_ek_layers(json, 0, json->block->node_count, UINT32_MAX);
+    wp_ek_layers(json, 0, json->outline->count, UINT32_MAX);
     wp_json_close(json, '}', json->out->used == before);
     wp_json_close(json, '}', false);
 }
@@ -392,19 +429,18 @@ write_ek(wp_json *json)
 /* ---- the whole ---- */
 
 static wp_status
-begin(wp_json *json, wp_json_space *space, const wp_block *block, const wp_json_options *options, wp_error *error)
+begin(wp_json *json, wp_json_space *space, const wp_json_options *options, wp_error *error)
 {
     *json = (wp_json){
-        .block = block,
-        .nodes = wp_block_nodes(block),
+        .outline = &space->outline,
         .options = options,
         .out = &space->out,
         .scratch = &space->scratch,
         .groups = &space->groups,
         .error = error,
     };
-    return wp_groups_prepare(&space->groups, block->node_count) ? WP_OK
-                                                                : wp_fail(error, WP_EMEMORY, "out of memory");
+    return wp_groups_prepare(&space->groups, space->outline.count) ? WP_OK
+                                                                   : wp_fail(error, WP_EMEMORY, "out of memory");
 }
 
 static wp_status
@@ -417,16 +453,16 @@ finish(const wp_json *json)
 }
 
 wp_status
-wp_json_write(wp_json_space *space, const wp_block *block, const wp_json_options *options, wp_error *error)
+wp_json_write(wp_json_space *space, const wp_json_options *options, wp_error *error)
 {
     wp_json json;
-    wp_status status = begin(&json, space, block, options, error);
+    wp_status status = begin(&json, space, options, error);
     if (status != WP_OK) {
         return status;
     }
     switch (options->style) {
     case WP_JSON_WISHPY:
-        write_members(&json, 0, block->node_count);
+        write_members(&json, 0, json.outline->count);
         break;
     case WP_JSON_TSHARK:
         write_tshark(&json);
@@ -439,11 +475,11 @@ wp_json_write(wp_json_space *space, const wp_block *block, const wp_json_options
 }
 
 wp_status
-wp_json_write_ek_index(wp_json_space *space, const wp_block *block, wp_error *error)
+wp_json_write_ek_index(wp_json_space *space, wp_error *error)
 {
     const wp_json_options options = {.style = WP_JSON_EK, .indent = -1};
     wp_json json;
-    wp_status status = begin(&json, space, block, &options, error);
+    wp_status status = begin(&json, space, &options, error);
     if (status != WP_OK) {
         return status;
     }

@@ -1,4 +1,4 @@
-/* json_writer.h - a kept packet as JSON, straight from its block. */
+/* json_writer.h - a packet as JSON, straight from its tree or from its kept copy. */
 #ifndef WISHPY_JSON_WRITER_H
 #define WISHPY_JSON_WRITER_H
 
@@ -16,7 +16,7 @@ typedef enum {
 typedef struct {
     wp_json_style style;
     int indent;         /* blanks a level; negative: all on one line */
-    bool raw;           /* with what tshark -x adds; the block has its rest then */
+    bool raw;           /* with what tshark -x adds; of a kept copy that has its rest */
     bool underscores;   /* for the dots in the keys */
 } wp_json_options;
 
@@ -24,21 +24,21 @@ typedef struct {
 typedef struct {
     wp_text out;
     wp_text scratch;
+    wp_outline outline;                /* of the packet to be written */
     wp_groups groups;
 } wp_json_space;
 
 void wp_json_space_free(wp_json_space *space);
 
-/* Appends the packet to space->out. */
-wp_status wp_json_write(wp_json_space *space, const wp_block *block, const wp_json_options *options, wp_error *error);
+/* Appends the packet of space->outline to space->out. */
+wp_status wp_json_write(wp_json_space *space, const wp_json_options *options, wp_error *error);
 /* Appends the line that stands before the document in tshark -T ek: where Elasticsearch is to put it. */
-wp_status wp_json_write_ek_index(wp_json_space *space, const wp_block *block, wp_error *error);
+wp_status wp_json_write_ek_index(wp_json_space *space, wp_error *error);
 
 /* ---- for json_writer.c and ek_writer.c ---- */
 
 typedef struct {
-    const wp_block *block;             /* borrowed, as all here */
-    const wp_node *nodes;
+    const wp_outline *outline;         /* borrowed, as all here */
     const wp_json_options *options;
     wp_text *out, *scratch;
     wp_groups *groups;
@@ -73,7 +73,7 @@ wp_json_failed(const wp_json *json)
 static inline bool
 wp_has_children(const wp_json *json, uint32_t node)
 {
-    return json->nodes[node].end > node + 1;
+    return json->outline->nodes[node].end > node + 1;
 }
 
 #endif

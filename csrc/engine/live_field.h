@@ -12,7 +12,7 @@ wp_live_def(const field_info *fi)
     const uint32_t id = (uint32_t)fi->hfinfo->id;
     if (id / WP_FIELD_CHUNK < WP_FIELD_CHUNKS && wp_field_chunks[id / WP_FIELD_CHUNK] != NULL) {
         wp_field_def *def = wp_field_by_id(id);
-        if (def->registered != NULL) {
+        if (def->name != NULL) {
             return def;
         }
     }
@@ -97,6 +97,19 @@ wp_live_value(const wp_field_def *def, field_info *fi, wp_value *value, uint8_t 
         value->number = 0;
         break;
     }
+}
+
+/* The field as a view, but for its data source. */
+static inline void
+wp_live_field(wp_field_def *def, field_info *fi, wp_field *field)
+{
+    field->def = def;
+    field->label = fi->rep == NULL ? NULL : fi->rep->representation;
+    field->start = fi->start;
+    field->length = fi->length;
+    field->flags = fi->flags;
+    field->source = WP_NO_SOURCE;
+    wp_live_value(def, fi, &field->value, field->scratch);
 }
 
 #endif

@@ -684,7 +684,7 @@ check_node(const wp_block *block, uint32_t i, uint32_t end)
         return false;
     }
     const wp_field_def *def = wp_field_by_id(node->field);
-    return def->registered != NULL && check_value(block, node, (wp_kind)def->kind);
+    return def->name != NULL && check_value(block, node, (wp_kind)def->kind);
 }
 
 bool

@@ -175,7 +175,7 @@ wp_registry_nearest_locked(const char *name, const char *nearest[WP_NEAREST])
 const char *
 wp_registry_type_name(uint32_t id)
 {
-    return ftype_name(((const header_field_info *)wp_field_by_id(id)->registered)->type);
+    return ftype_name(((const header_field_info *)wp_field_more_of(wp_field_by_id(id))->registered)->type);
 }
 
 int64_t

@@ -1,4 +1,4 @@
-/* sibling_groups.c - which nodes of a kept packet share a JSON key with which. */
+/* sibling_groups.c - which nodes of a packet share a JSON key with which. */
 #include "sibling_groups.h"
 
 #include <stdlib.h>
@@ -6,7 +6,6 @@
 void
 wp_groups_free(wp_groups *groups)
 {
-    free(groups->next);
     free(groups->slots);
     *groups = (wp_groups){0};
 }
@@ -14,7 +13,7 @@ wp_groups_free(wp_groups *groups)
 bool
 wp_groups_prepare(wp_groups *groups, uint32_t node_count)
 {
-    if (node_count <= groups->room && groups->slots != NULL) {
+    if (node_count <= groups->room) {
         return true;
     }
     uint32_t room = 512;
@@ -22,124 +21,173 @@ wp_groups_prepare(wp_groups *groups, uint32_t node_count)
         room *= 2;
     }
     wp_groups_free(groups);
-    groups->next = malloc(room * sizeof *groups->next);
     groups->slots = calloc((size_t)room * 2, sizeof *groups->slots);
-    if (groups->next == NULL || groups->slots == NULL) {
-        wp_groups_free(groups);
-        return false;
-    }
-    groups->room = room;
-    groups->mask = room * 2 - 1;
-    return true;
+    groups->room = groups->slots == NULL ? 0 : room;
+    return groups->slots != NULL;
 }
 
 static void
 new_list(wp_groups *groups)
 {
     if (++groups->stamp == 0) {   /* after four thousand million lists */
-        memset(groups->slots, 0, ((size_t)groups->mask + 1) * sizeof *groups->slots);
+        memset(groups->slots, 0, (size_t)groups->room * 2 * sizeof *groups->slots);
         groups->stamp = 1;
     }
 }
 
 static inline uint32_t
+spread(uint64_t key)
+{
+    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
+static inline uint32_t
 place_of(const wp_groups *groups, uint64_t key)
 {
-    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & groups->mask;
+    return spread(key) & (groups->room * 2 - 1);
+}
+
+static inline uint32_t
+place_behind(const wp_groups *groups, uint32_t place)
+{
+    return (place + 1) & (groups->room * 2 - 1);
 }
 
 static inline void
-join(wp_groups *groups, wp_group_slot *slot, uint64_t key, uint32_t node)
+join(wp_groups *groups, const wp_outline *outline, wp_group_slot *slot, uint64_t key, uint32_t node)
 {
-    groups->next[node] = 0;
+    outline->nodes[node].next = 0;
     if (slot->stamp == groups->stamp) {
-        groups->next[slot->last] |= node;
-        groups->next[node] = WP_CONTINUES;
+        outline->nodes[slot->last].next |= node;
+        outline->nodes[node].next = WP_CONTINUES;
     }
     *slot = (wp_group_slot){.key = key, .stamp = groups->stamp, .last = node};
 }
 
 static void
-join_by_key(wp_groups *groups, uint64_t key, uint32_t node)
+join_by_key(wp_groups *groups, const wp_outline *outline, uint64_t key, uint32_t node)
 {
     uint32_t place = place_of(groups, key);
     while (groups->slots[place].stamp == groups->stamp && groups->slots[place].key != key) {
-        place = (place + 1) & groups->mask;
+        place = place_behind(groups, place);
     }
-    join(groups, &groups->slots[place], key, node);
+    join(groups, outline, &groups->slots[place], key, node);
 }
 
 /* ---- siblings ---- */
 
 static const char *
-text_of(const wp_block *block, uint32_t node)
+text_of(const wp_outline *outline, uint32_t node)
 {
+    const wp_field_def *def = outline->nodes[node].def;
+    if (!def->text_only) {
+        return def->name;
+    }
     wp_field field;
-    wp_block_field(block, node, &field);
-    return !field.def->text_only ? field.def->name : field.label == NULL ? "" : field.label;
+    wp_outline_field(outline, node, &field);
+    return field.label == NULL ? "" : field.label;
+}
+
+/* Cheap rather than good: lines that share it are compared. */
+static uint64_t
+text_key(const char *text, size_t length)
+{
+    uint64_t head = 0, tail = 0;
+    const size_t size = length < sizeof head ? length : sizeof head;
+    memcpy(&head, text, size);
+    memcpy(&tail, text + length - size, size);
+    const uint64_t key = (head * UINT64_C(0x100000001b3)) ^ tail ^ length;
+    return key | UINT64_C(1) << 63;   /* apart from the fields' numbers */
 }
 
 static void
-join_by_text(wp_groups *groups, const wp_block *block, uint32_t node)
+join_by_text(wp_groups *groups, const wp_outline *outline, uint32_t node)
 {
-    const char *text = text_of(block, node);
-    uint64_t key = UINT64_C(0xcbf29ce484222325);   /* FNV-1a */
-    for (const char *at = text; *at != '\0'; at++) {
-        key = (key ^ (uint8_t)*at) * UINT64_C(0x100000001b3);
-    }
-    key |= UINT64_C(1) << 63;   /* apart from the fields' numbers */
+    const char *text = text_of(outline, node);
+    const uint64_t key = text_key(text, strlen(text));
     uint32_t place = place_of(groups, key);
     while (groups->slots[place].stamp == groups->stamp
-           && (groups->slots[place].key != key || strcmp(text_of(block, groups->slots[place].last), text) != 0)) {
-        place = (place + 1) & groups->mask;
+           && (groups->slots[place].key != key || strcmp(text_of(outline, groups->slots[place].last), text) != 0)) {
+        place = place_behind(groups, place);
     }
-    join(groups, &groups->slots[place], key, node);
+    join(groups, outline, &groups->slots[place], key, node);
 }
 
-/* A line of text could read like a field's name, and then they are one group. Names have no blanks in them. */
+/* Where a line of text reads like a field's name, they are one group. Names have no blanks in them. */
 static void
-link_by_text(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end)
+link_by_text(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end)
 {
-    const wp_node *nodes = wp_block_nodes(block);
     new_list(groups);
-    for (uint32_t i = first; i < end; i = nodes[i].end) {
-        join_by_text(groups, block, i);
+    for (uint32_t i = first; i < end; i = outline->nodes[i].end) {
+        join_by_text(groups, outline, i);
     }
+}
+
+static bool
+could_be_a_name(const char *text, size_t length)
+{
+    return memchr(text, ' ', length) == NULL;
+}
+
+/* Most lists are short and repeat nothing: a bit for each key tells so without the hash table, whose slots lie far
+ * apart. False: it cannot be told so. */
+static bool
+all_differ(const wp_outline *outline, uint32_t first, uint32_t end)
+{
+    uint64_t seen[16] = {0};
+    for (uint32_t i = first; i < end; i = outline->nodes[i].end) {
+        const wp_field_def *def = outline->nodes[i].def;
+        uint64_t key = def->same_name;
+        if (def->text_only) {
+            const char *text = text_of(outline, i);
+            const size_t length = strlen(text);
+            if (could_be_a_name(text, length)) {
+                return false;
+            }
+            key = text_key(text, length);
+        }
+        const uint32_t bit = spread(key) % (64 * 16);
+        if ((seen[bit / 64] >> bit % 64 & 1) != 0) {
+            return false;
+        }
+        seen[bit / 64] |= UINT64_C(1) << bit % 64;
+    }
+    return true;
 }
 
 void
-wp_groups_link_siblings(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end)
+wp_groups_link_siblings(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end)
 {
-    const wp_node *nodes = wp_block_nodes(block);
-    if (first < end && nodes[first].end == end) {   /* an only child */
-        groups->next[first] = 0;
+    const wp_outline_node *nodes = outline->nodes;
+    if (first < end && (nodes[first].end == end || all_differ(outline, first, end))) {
         return;
     }
     new_list(groups);
     for (uint32_t i = first; i < end; i = nodes[i].end) {
-        const wp_field_def *def = wp_field_by_id(nodes[i].field);
-        if (!def->text_only) {
-            join_by_key(groups, wp_field_more_of(def)->same_name, i);
-        } else if (strchr(text_of(block, i), ' ') == NULL) {
-            link_by_text(groups, block, first, end);
-            return;
-        } else {
-            join_by_text(groups, block, i);
+        if (!nodes[i].def->text_only) {
+            join_by_key(groups, outline, nodes[i].def->same_name, i);
+            continue;
         }
+        const char *text = text_of(outline, i);
+        if (could_be_a_name(text, strlen(text))) {
+            link_by_text(groups, outline, first, end);
+            return;
+        }
+        join_by_text(groups, outline, i);
     }
 }
 
 /* ---- tshark -T ek ---- */
 
 static bool
-join_ek(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end, uint32_t parent, unsigned depth)
+join_ek(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end, uint32_t parent, unsigned depth)
 {
-    const wp_node *nodes = wp_block_nodes(block);
+    const wp_outline_node *nodes = outline->nodes;
     for (uint32_t i = first; i < end; i = nodes[i].end) {
-        const wp_field_def *def = wp_field_by_id(nodes[i].field);
-        join_by_key(groups, (uint64_t)parent << 32 | wp_field_more_of(def)->same_name, i);
+        const wp_field_def *def = nodes[i].def;
+        join_by_key(groups, outline, (uint64_t)parent << 32 | def->same_name, i);
         if (def->kind != WP_PROTOCOL && nodes[i].end > i + 1
-            && (depth >= WP_DEEPEST_TREE || !join_ek(groups, block, i + 1, nodes[i].end, wp_field_more_of(def)->same_name, depth + 1))) {
+            && (depth >= WP_DEEPEST_TREE || !join_ek(groups, outline, i + 1, nodes[i].end, def->same_name, depth + 1))) {
             return false;
         }
     }
@@ -147,8 +195,8 @@ join_ek(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end, 
 }
 
 bool
-wp_groups_link_ek(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end, uint32_t parent)
+wp_groups_link_ek(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end, uint32_t parent)
 {
     new_list(groups);
-    return join_ek(groups, block, first, end, parent, 0);
+    return join_ek(groups, outline, first, end, parent, 0);
 }

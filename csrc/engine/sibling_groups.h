@@ -1,9 +1,10 @@
-/* sibling_groups.h - which nodes of a kept packet share a JSON key with which: the groups of tshark's
- * --no-duplicate-keys, found in one pass over each list of siblings. */
+/* sibling_groups.h - which nodes of a packet share a JSON key with which: the groups of tshark's --no-duplicate-keys,
+ * found in one pass over each list of siblings. An outline's `next` is where it is noted: the next node of the same
+ * group, 0 for none; and WP_CONTINUES. */
 #ifndef WISHPY_SIBLING_GROUPS_H
 #define WISHPY_SIBLING_GROUPS_H
 
-#include "packet_tree.h"
+#include "outline.h"
 
 typedef struct {
     uint64_t key;
@@ -12,10 +13,9 @@ typedef struct {
 } wp_group_slot;
 
 typedef struct {
-    uint32_t *next;      /* owned; by node: the next one of its group, 0: none; and WP_CONTINUES */
-    uint32_t room;
-    wp_group_slot *slots;   /* owned */
-    uint32_t mask, stamp;
+    wp_group_slot *slots;   /* owned; a hash table, NULL until it is needed */
+    uint32_t room;          /* for so many nodes, half of the slots */
+    uint32_t stamp;
 } wp_groups;
 
 enum { WP_DEEPEST_TREE = 2000 };   /* Wireshark's own limit is 500; a foreign block could be a chain of a million */
@@ -27,21 +27,21 @@ void wp_groups_free(wp_groups *groups);
 bool wp_groups_prepare(wp_groups *groups, uint32_t node_count);
 
 /* The nodes of one parent, by their JSON key: the field's name, or a line's own text. */
-void wp_groups_link_siblings(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end);
+void wp_groups_link_siblings(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end);
 /* All fields below one protocol but not those below a protocol in it, by their name and their parent's: tshark -T ek.
  * False: the tree is too deep to be one of Wireshark's. */
-bool wp_groups_link_ek(wp_groups *groups, const wp_block *block, uint32_t first, uint32_t end, uint32_t parent);
+bool wp_groups_link_ek(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end, uint32_t parent);
 
 static inline uint32_t
-wp_group_next(const wp_groups *groups, uint32_t node)
+wp_group_next(const wp_outline *outline, uint32_t node)
 {
-    return groups->next[node] & ~WP_CONTINUES;
+    return outline->nodes[node].next & ~WP_CONTINUES;
 }
 
 static inline bool
-wp_group_starts(const wp_groups *groups, uint32_t node)
+wp_group_starts(const wp_outline *outline, uint32_t node)
 {
-    return !(groups->next[node] & WP_CONTINUES);
+    return !(outline->nodes[node].next & WP_CONTINUES);
 }
 
 #endif

@@ -13,6 +13,10 @@ typedef struct {
     char *data;          /* owned */
     size_t used, room;
     bool failed;
+    /* Kept by wp_text_json, as the others put ASCII alone into what is to be JSON: what a reader of the UTF-8 needs to
+     * know before it begins. */
+    size_t continuations;   /* bytes that follow a character's first one */
+    uint8_t highest_lead;   /* of the first bytes of all sequences; 0: it is all ASCII */
 } wp_text;
 
 bool wp_text_grow(wp_text *text, size_t more);

@@ -350,7 +350,7 @@ show_known(const wp_field *field, wp_text *scratch, wp_display *display)
     default:
         break;
     }
-    if (field->def->kind == WP_OTHER && value->text[0] != '\0') {   /* was asked when the packet was copied */
+    if (field->def->kind == WP_OTHER && value->text != NULL && value->text[0] != '\0') {   /* was asked when the packet was copied */
         display->text = value->text;
         display->length = strlen(value->text);
         display->plain = false;

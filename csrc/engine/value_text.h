@@ -17,6 +17,13 @@ wp_has_value(const wp_field_def *def)
 /* The double that is nearest to this time: 0.3 for 300,000,000 ns, where adding up would give its neighbour. */
 double wp_seconds(int64_t seconds, int64_t nanoseconds);
 
+/* Only Wireshark can write it, and in a live tree it was not yet asked to: wp_value_display_locked then. */
+static inline bool
+wp_value_is_asked(const wp_field *field)
+{
+    return field->def->kind == WP_OTHER && field->value.text == NULL;
+}
+
 /* The native value: a number, true or false, a string, or null where there is none. */
 void wp_value_json(wp_text *out, const wp_field *field);
 

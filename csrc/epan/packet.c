@@ -162,9 +162,8 @@ raise_absent(Packet *self, PyObject *name)
 
 enum { LIVE_LOOK_UPS = 12 };   /* about as many as a copy costs */
 
-/* The root of the live tree, with the lock held and the collector off; or NULL, with neither. */
-static const proto_node *
-open_live(Packet *self, int *collector)
+const proto_node *
+packet_open_live(Packet *self, int *collector)
 {
     if (self->live == NULL || self->block != NULL) {
         return NULL;
@@ -182,8 +181,8 @@ open_live(Packet *self, int *collector)
     return root;
 }
 
-static void
-close_live(int collector)
+void
+packet_close_live(int collector)
 {
     if (collector) {
         PyGC_Enable();
@@ -212,14 +211,14 @@ look_up(Packet *self, const field_ids *ids, wanted what)
 {
     int collector;
     PyObject *result = NULL;
-    const proto_node *root = self->look_ups < LIVE_LOOK_UPS ? open_live(self, &collector) : NULL;
+    const proto_node *root = self->look_ups < LIVE_LOOK_UPS ? packet_open_live(self, &collector) : NULL;
     if (root != NULL) {
         self->look_ups++;
         const wp_cursor here = {.node = find_live(root, ids)};
         if (here.node != NULL) {
             result = what == WANT_PRESENCE ? PyBool_FromLong(1) : value_to_python(&here);
         }
-        close_live(collector);
+        packet_close_live(collector);
         return result;
     }
     if (packet_need_tree(self) < 0) {
@@ -419,10 +418,10 @@ Packet_to_dict(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
     Packet *self = (Packet *)op;
     int collector;
-    const proto_node *root = open_live(self, &collector);
+    const proto_node *root = packet_open_live(self, &collector);
     if (root != NULL) {
         PyObject *dict = live_to_dict(root);
-        close_live(collector);
+        packet_close_live(collector);
         return dict;
     }
     if (packet_need_tree(self) < 0) {

@@ -1,5 +1,5 @@
-/* packet_json.c - Packet.to_json: the kept copy through engine/json_writer.c into a str; and what the command line
- * prints for -T fields.
+/* packet_json.c - Packet.to_json: the live tree, or the kept copy where there is one, through engine/json_writer.c into
+ * a str; and what the command line prints for -T fields.
  *
  * All packets share one buffer (state->json), so the GIL stays with whoever writes. tshark's styles may have to ask
  * Wireshark how a value is written: the epan lock is taken first, which may let go of the GIL, and only then is the
@@ -42,43 +42,139 @@ get_indent(PyObject *given, int *indent)
     return 0;
 }
 
+/* Writes the packet of state->json.outline; `line`: see write_packet. */
+static wp_status
+write_outline(wp_json_space *space, const wp_json_options *options, bool line, wp_error *error)
+{
+    wp_status status = WP_OK;
+    wp_text_reset(&space->out);
+    if (line && options->style == WP_JSON_EK) {
+        status = wp_json_write_ek_index(space, error);
+        wp_text_char(&space->out, '\n');
+    }
+    if (status == WP_OK) {
+        status = wp_json_write(space, options, error);
+    }
+    if (line) {
+        wp_text_char(&space->out, '\n');
+    }
+    return status == WP_OK && space->out.failed ? wp_fail(error, WP_EMEMORY, "out of memory") : status;
+}
+
+static wp_status
+write_live(wp_json_space *space, const Packet *self, const proto_node *root, const wp_json_options *options, bool line,
+           wp_error *error)
+{
+    return wp_outline_live_locked(&space->outline, root, &self->frame, wp_resolution_now_locked())
+               ? write_outline(space, options, line, error)
+               : wp_fail(error, WP_EMEMORY, "out of memory");
+}
+
+static wp_status
+write_kept(wp_json_space *space, const Packet *self, const wp_json_options *options, bool line, wp_error *error)
+{
+    const bool asks = options->style != WP_JSON_WISHPY;
+    if (asks) {
+        epan_lock();
+    }
+    const wp_status status = wp_outline_kept(&space->outline, self->block)
+                                 ? write_outline(space, options, line, error)
+                                 : wp_fail(error, WP_EMEMORY, "out of memory");
+    if (asks) {
+        wp_epan_unlock();
+    }
+    return status;
+}
+
 /* Writes the packet into state->json.out; `line`: as the command line wants it, with tshark's index line for "ek" and
  * the end of the line. Raises: -1. */
 static int
 write_packet(Packet *self, const wp_json_options *options, bool line)
 {
     module_state *state = state_of_type(Py_TYPE(self));
-    const bool asks = options->style != WP_JSON_WISHPY;
+    int collector;
     wp_error error;
-    wp_status status = WP_OK;
-    if ((options->raw ? packet_need_rest(self) : packet_need_tree(self)) < 0) {
-        return -1;
-    }
-    if (asks) {
-        epan_lock();
-    }
-    wp_text_reset(&state->json.out);
-    if (line && options->style == WP_JSON_EK) {
-        status = wp_json_write_ek_index(&state->json, self->block, &error);
-        wp_text_char(&state->json.out, '\n');
-    }
-    if (status == WP_OK) {
-        status = wp_json_write(&state->json, self->block, options, &error);
-    }
-    if (asks) {
-        wp_epan_unlock();
-    }
-    if (line) {
-        wp_text_char(&state->json.out, '\n');
-    }
-    if (status == WP_OK && state->json.out.failed) {
-        status = wp_fail(&error, WP_EMEMORY, "out of memory");
+    wp_status status;
+    const proto_node *root = options->raw ? NULL : packet_open_live(self, &collector);
+    if (root != NULL) {
+        status = write_live(&state->json, self, root, options, line, &error);
+        packet_close_live(collector);
+    } else {
+        if ((options->raw ? packet_need_rest(self) : packet_need_tree(self)) < 0) {
+            return -1;
+        }
+        status = write_kept(&state->json, self, options, line, &error);
     }
     if (status != WP_OK) {
         raise_status(state, status, &error, NULL);
         return -1;
     }
     return 0;
+}
+
+/* The character at *at, which is valid UTF-8; *at goes behind it. */
+static Py_UCS4
+next_character(const uint8_t **at)
+{
+    const uint8_t lead = *(*at)++;
+    int more = lead < 0xc0 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    Py_UCS4 character = more == 0 ? lead : lead & (0x3fu >> more);
+    for (; more > 0; more--) {
+        character = character << 6 | (*(*at)++ & 0x3f);
+    }
+    return character;
+}
+
+static bool
+is_ascii_32(const uint8_t *at)
+{
+    uint64_t words[4];
+    memcpy(words, at, sizeof words);
+    return ((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* Valid UTF-8 to a str's characters, by 32 bytes where they are ASCII. */
+#define DEFINE_COPY(name, character)                                                                                   \
+    static void name(character *restrict to, const uint8_t *at, const uint8_t *end)                                   \
+    {                                                                                                                  \
+        while (at < end) {                                                                                             \
+            for (; end - at >= 32 && is_ascii_32(at); at += 32, to += 32) {                                            \
+                for (int i = 0; i < 32; i++) {                                                                         \
+                    to[i] = at[i];                                                                                     \
+                }                                                                                                      \
+            }                                                                                                          \
+            for (int i = 0; i < 32 && at < end; i++) {                                                                 \
+                *to++ = (character)next_character(&at);                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+DEFINE_COPY(copy_latin1, Py_UCS1)
+DEFINE_COPY(copy_ucs2, Py_UCS2)
+DEFINE_COPY(copy_ucs4, Py_UCS4)
+
+/* What Python's own decoder would have to find out in two passes and a copy, the writer knows: how many characters
+ * there are, and how wide. A "·" of tcp.flags.str is in nearly every packet. */
+static PyObject *
+text_to_str(const wp_text *text)
+{
+    const uint8_t lead = text->highest_lead;
+    const Py_UCS4 widest = lead == 0 ? 0x7f : lead < 0xc4 ? 0xff : lead < 0xf0 ? 0xffff : 0x10ffff;
+    PyObject *str = PyUnicode_New((Py_ssize_t)(text->used - text->continuations), widest);
+    if (str == NULL) {
+        return NULL;
+    }
+    const uint8_t *at = (const uint8_t *)text->data, *const end = at + text->used;
+    if (widest == 0x7f) {
+        memcpy(PyUnicode_1BYTE_DATA(str), at, text->used);
+    } else if (widest == 0xff) {
+        copy_latin1(PyUnicode_1BYTE_DATA(str), at, end);
+    } else if (widest == 0xffff) {
+        copy_ucs2(PyUnicode_2BYTE_DATA(str), at, end);
+    } else {
+        copy_ucs4(PyUnicode_4BYTE_DATA(str), at, end);
+    }
+    return str;
 }
 
 const char Packet_to_json__doc__[] =
@@ -107,8 +203,7 @@ Packet_to_json(PyObject *op, PyObject *args, PyObject *kwargs)
     if (write_packet((Packet *)op, &options, false) < 0) {
         return NULL;
     }
-    const wp_text *out = &state_of_type(Py_TYPE(op))->json.out;
-    return PyUnicode_DecodeUTF8(out->data, (Py_ssize_t)out->used, "strict");
+    return text_to_str(&state_of_type(Py_TYPE(op))->json.out);
 }
 
 const char Packet_json_line__doc__[] =
@@ -149,8 +244,7 @@ Packet_json_0_1(PyObject *op, PyObject *args)
     if (write_packet((Packet *)op, &options, false) < 0) {
         return NULL;
     }
-    const wp_text *out = &state_of_type(Py_TYPE(op))->json.out;
-    return PyUnicode_DecodeUTF8(out->data, (Py_ssize_t)out->used, "strict");
+    return text_to_str(&state_of_type(Py_TYPE(op))->json.out);
 }
 
 /* ---- -T fields ---- */
@@ -168,7 +262,7 @@ field_pick(PyObject *module, PyObject *name)
         if (epan_start(state_of(module)) < 0 || field_names_find(state_of(module), name, &ids) < 0) {
             return NULL;
         }
-        pick = (wp_pick){.kind = WP_PICK_FIELD, .key = wp_field_more_of(wp_field_by_id(ids.ids[0]))->same_name};
+        pick = (wp_pick){.kind = WP_PICK_FIELD, .key = wp_field_by_id(ids.ids[0])->same_name};
     }
     return PyBytes_FromStringAndSize((const char *)&pick, sizeof pick);
 }

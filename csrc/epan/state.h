@@ -120,6 +120,10 @@ PyObject *packet_new_live(module_state *state, Dissector *dissector, unsigned sl
                           PyObject *origin);
 /* The frame's bytes, borrowed: of a live packet while the GIL is held, of another as long as the packet. Raises: NULL. */
 const uint8_t *packet_bytes(Packet *packet, size_t *size);
+/* The root of a live packet's tree, with the lock held and the collector off until packet_close_live; or NULL, with
+ * neither. No Python code may run in between. May let go of the GIL before. */
+const proto_node *packet_open_live(Packet *packet, int *collector);
+void packet_close_live(int collector);
 /* Makes block stand, without its rest or with it. Raises: -1. May let go of the GIL. */
 int packet_need_tree(Packet *packet);
 int packet_need_rest(Packet *packet);
