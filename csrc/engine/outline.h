@@ -9,8 +9,10 @@ typedef struct {
     wp_field_def *def;         /* borrowed for good */
     const void *live;          /* borrowed: the field_info; NULL in a kept copy */
     uint32_t end;              /* index of the first node after this one's descendants */
-    uint32_t next;             /* see sibling_groups.h; 0 from the start */
+    uint32_t next;             /* see sibling_groups.h; from the start no more than WP_CHILDREN_DIFFER */
 } wp_outline_node;
+
+#define WP_CHILDREN_DIFFER 0x40000000u   /* no two children are fields of one name, and none is a line of text */
 
 typedef struct {
     const wp_block *block;     /* borrowed; NULL: a live tree */
@@ -18,6 +20,7 @@ typedef struct {
     wp_resolution resolution;
     wp_outline_node *nodes;    /* owned, and used again for the next packet */
     uint32_t count, room;
+    bool tops_differ;          /* what WP_CHILDREN_DIFFER says of a node's children, of those that have no parent */
 } wp_outline;
 
 void wp_outline_free(wp_outline *outline);

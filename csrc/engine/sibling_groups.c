@@ -36,15 +36,9 @@ new_list(wp_groups *groups)
 }
 
 static inline uint32_t
-spread(uint64_t key)
-{
-    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
-static inline uint32_t
 place_of(const wp_groups *groups, uint64_t key)
 {
-    return spread(key) & (groups->room * 2 - 1);
+    return (uint32_t)((key * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (groups->room * 2 - 1);
 }
 
 static inline uint32_t
@@ -56,10 +50,10 @@ place_behind(const wp_groups *groups, uint32_t place)
 static inline void
 join(wp_groups *groups, const wp_outline *outline, wp_group_slot *slot, uint64_t key, uint32_t node)
 {
-    outline->nodes[node].next = 0;
+    outline->nodes[node].next &= WP_CHILDREN_DIFFER;
     if (slot->stamp == groups->stamp) {
         outline->nodes[slot->last].next |= node;
-        outline->nodes[node].next = WP_CONTINUES;
+        outline->nodes[node].next |= WP_CONTINUES;
     }
     *slot = (wp_group_slot){.key = key, .stamp = groups->stamp, .last = node};
 }
@@ -129,37 +123,12 @@ could_be_a_name(const char *text, size_t length)
     return memchr(text, ' ', length) == NULL;
 }
 
-/* Most lists are short and repeat nothing: a bit for each key tells so without the hash table, whose slots lie far
- * apart. False: it cannot be told so. */
-static bool
-all_differ(const wp_outline *outline, uint32_t first, uint32_t end)
-{
-    uint64_t seen[16] = {0};
-    for (uint32_t i = first; i < end; i = outline->nodes[i].end) {
-        const wp_field_def *def = outline->nodes[i].def;
-        uint64_t key = def->same_name;
-        if (def->text_only) {
-            const char *text = text_of(outline, i);
-            const size_t length = strlen(text);
-            if (could_be_a_name(text, length)) {
-                return false;
-            }
-            key = text_key(text, length);
-        }
-        const uint32_t bit = spread(key) % (64 * 16);
-        if ((seen[bit / 64] >> bit % 64 & 1) != 0) {
-            return false;
-        }
-        seen[bit / 64] |= UINT64_C(1) << bit % 64;
-    }
-    return true;
-}
-
 void
 wp_groups_link_siblings(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end)
 {
     const wp_outline_node *nodes = outline->nodes;
-    if (first < end && (nodes[first].end == end || all_differ(outline, first, end))) {
+    const bool differ = first == 0 ? outline->tops_differ : (nodes[first - 1].next & WP_CHILDREN_DIFFER) != 0;
+    if (differ || (first < end && nodes[first].end == end)) {
         return;
     }
     new_list(groups);

@@ -35,7 +35,7 @@ bool wp_groups_link_ek(wp_groups *groups, const wp_outline *outline, uint32_t fi
 static inline uint32_t
 wp_group_next(const wp_outline *outline, uint32_t node)
 {
-    return outline->nodes[node].next & ~WP_CONTINUES;
+    return outline->nodes[node].next & ~(WP_CONTINUES | WP_CHILDREN_DIFFER);
 }
 
 static inline bool

@@ -125,6 +125,15 @@ def packets_of(path: str) -> Iterator[Any]:
         pass  # cut short: tshark stops there too
 
 
+def not_the_same(packet: Any, styles: list[str]) -> list[str]:
+    """A text made from the tree is the one made from the packet's copy, and, byte by byte, the command line's."""
+    live = [packet.to_json(style) for style in styles]
+    assert packet.tree is not None  # which copies it
+    kept = [packet.to_json(style) for style in styles]
+    lines = [packet._json_line(style, False).decode().split("\n")[-2] for style in styles]
+    return [f"frame {packet.number}: {first_difference(live, other)}" for other in (kept, lines) if other != live]
+
+
 def conform(path: str, styles: list[str]) -> dict[str, Any]:
     sources = {"wishpy": lambda path: itertools.repeat(None), "tshark": tshark_elements, "ek": tshark_ek}
     runs = [sources[style](path) for style in styles]
@@ -138,6 +147,7 @@ def conform(path: str, styles: list[str]) -> dict[str, Any]:
             break
         frames += 1
         if len(found) < MOST:
+            found += not_the_same(packet, styles)
             wrong = list(filter(None, (compare(style, packet, one) for style, one in zip(styles, said))))
             found += wrong
             odd += [packet.number] if wrong else []
