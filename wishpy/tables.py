@@ -7,6 +7,7 @@ is, through the Arrow PyCapsule interface; each to_*() needs the library that it
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import os
 import sys
@@ -453,12 +454,16 @@ class _Bar:
 # ---- CSV
 
 
-def _csv_time(value: int) -> str:
+@functools.lru_cache(1024)  # a capture has many packets a second
+def _csv_second(seconds: int) -> str:
     from datetime import datetime, timezone
 
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"
+
+
+def _csv_time(value: int) -> str:
     seconds, nanoseconds = divmod(value, 1_000_000_000)
-    when = datetime.fromtimestamp(seconds, timezone.utc)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+    return f"{_csv_second(seconds)}.{nanoseconds:09d}Z"
 
 
 def _csv_duration(value: int) -> str:
