@@ -24,6 +24,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -37,6 +38,7 @@ ERROR_FACTS = ("errno", "filter", "position", "span", "field", "preference")
 
 KEPT_WARM = 4          # idle workers, at most
 WARM_SECONDS = 5.0     # and for how long
+LOOK_SECONDS = 0.5     # between two looks at that
 SETTLE_SECONDS = 0.05  # close() waits that long for a worker to come to rest, before the janitor takes over
 LONGEST_MESSAGE = 1 << 24
 LAST_WORDS = 600       # characters of a dead worker's standard error
@@ -89,7 +91,10 @@ def _environment() -> tuple[tuple[str, str], ...]:
 
 
 class _Process:
-    """A running worker program and the descriptors that lead to it."""
+    """A running worker program and the descriptors that lead to it. When nobody refers to it any more it is ended."""
+
+    socket: Any = None
+    words = -1
 
     def __init__(self, kind: Any) -> None:
         from . import _epan
@@ -100,12 +105,12 @@ class _Process:
         self.fresh = True      # no job yet: it has all the privileges of its parent
         self.resting = True    # it waits for a job
         self.idle_since = 0.0
-        self.ends: list[int] = []   # the shared memory, and two eventfds: to read, to write
-        self.words = -1
+        self.ends = [-1, -1, -1]   # the shared memory, and two eventfds: to read, to write
         self.socket, theirs = socket.socketpair()
         try:
-            self.ends += [_epan._ring_create(), os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)]
-            self.ends += [os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)]
+            self.ends[0] = _epan._ring_create()
+            self.ends[1] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            self.ends[2] = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self.words = os.memfd_create("wishpy-words", os.MFD_CLOEXEC)
             given = (theirs.fileno(), *self.ends)
             program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_worker.py")
@@ -124,7 +129,11 @@ class _Process:
     def give(self, job: dict[str, Any], descriptors: list[int]) -> None:
         os.pwrite(self.ends[0], bytes(4096), 0)   # the ring begins anew; the worker does not look at it now
         self.resting = False
-        send(self.socket, marshal.dumps(job), descriptors)
+        try:
+            message = marshal.dumps(job)
+        except ValueError:   # these are plain values all: that is how marshal says that there is no memory
+            raise MemoryError from None
+        send(self.socket, message, descriptors)
 
     def answer(self) -> dict[str, Any] | None:
         """What it says next; None where it died."""
@@ -163,21 +172,30 @@ class _Process:
         return os.pread(self.words, LAST_WORDS, max(0, size - LAST_WORDS)).decode(errors="replace").strip()
 
     def close(self) -> None:
-        self.socket.close()
-        while self.ends:
-            os.close(self.ends.pop())
+        if self.socket is not None:
+            self.socket.close()
+        for i in range(3):
+            end, self.ends[i] = self.ends[i], -1
+            if end >= 0:
+                os.close(end)
         if self.words >= 0:
             os.close(self.words)
             self.words = -1
 
     def __del__(self) -> None:
+        try:
+            self._release()
+        except MemoryError:   # one more try: nobody else would do it
+            self._release()
+
+    def _release(self) -> None:
         if hasattr(self, "program") and self.program.returncode is None:
             self.end()
-        if hasattr(self, "words"):
+        if hasattr(self, "ends"):
             self.close()
 
 
-_alive: set[_Process] = set()
+_alive: weakref.WeakSet[_Process] = weakref.WeakSet()   # all that run
 _idle: list[_Process] = []
 _lock = threading.RLock()   # a signal handler may call close() while its thread is here
 _leavings: queue.SimpleQueue[_Process] = queue.SimpleQueue()   # put() may be called from a destructor
@@ -226,22 +244,34 @@ def _wake_janitor() -> None:
 
 def _clean_up() -> None:
     """The janitor: lets workers come to rest or ends them, and ends those that were idle for long."""
-    while True:
-        with contextlib.suppress(queue.Empty):
-            process = _leavings.get(timeout=WARM_SECONDS / 10)
-            if process.come_to_rest(1.0):
-                _keep(process)
-            else:
-                process.end()
-            del process
-        oldest = time.monotonic() - WARM_SECONDS
-        with _lock:
-            stale = [process for process in _idle if process.idle_since < oldest or process.program.poll() is not None]
-            for process in stale:
-                _idle.remove(process)
+    while True:   # without memory it goes on as well, and what it then drops is ended
+        try:
+            _settle(_leavings.get(timeout=LOOK_SECONDS))
+        except queue.Empty:
+            pass
+        except MemoryError:
+            pass
+        try:
+            _end_stale()
+        except MemoryError:
+            pass
+
+
+def _settle(process: _Process) -> None:
+    if process.come_to_rest(1.0):
+        _keep(process)
+    else:
+        process.end()
+
+
+def _end_stale() -> None:
+    oldest = time.monotonic() - WARM_SECONDS
+    with _lock:
+        stale = [process for process in _idle if process.idle_since < oldest or process.program.poll() is not None]
         for process in stale:
-            process.end()
-        del stale[:]
+            _idle.remove(process)
+    for process in stale:
+        process.end()
 
 
 @atexit.register
@@ -351,11 +381,12 @@ class Engagement:
     """A worker at work for one Dissector: the object that csrc/epan/worker_link.c speaks to."""
 
     process: _Process | None = None
+    descriptors: Any = ()
 
     def __init__(self, arguments: tuple[Any, ...], keywords: dict[str, Any], bounds: dict[str, Any]) -> None:
         from . import _epan
 
-        self.descriptors: list[int] = []
+        self.descriptors = []
         if len(arguments) > 1:
             raise TypeError(f"Dissector() takes at most 1 positional argument ({len(arguments)} given)")
         keywords = dict(keywords)
@@ -525,7 +556,10 @@ class Engagement:
             self.hand.close()
         process, self.process = self.process, None
         if process is not None:
-            _leave(process, later)
+            try:   # contextlib.suppress would need memory, too
+                _leave(process, later)
+            except MemoryError:
+                pass   # it is dropped, which ends it
 
     def __del__(self) -> None:
         self._close_descriptors()

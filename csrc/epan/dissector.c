@@ -996,11 +996,12 @@ static int
 find_source_for_worker(Dissector *self, PyObject *kwargs)
 {
     open_arguments given = {.source = self->source, .linktype = Py_None, .count = Py_None};
-    PyObject *linktype = PyDict_GetItemString(kwargs, "linktype");   /* borrowed */
-    PyObject *count = PyDict_GetItemString(kwargs, "count");
-    PyObject *path = NULL;
+    PyObject *linktype, *count, *path = NULL;
     wp_source *borrowed = NULL;
     self->limit = UINT64_MAX;
+    if (keyword_find(kwargs, "linktype", &linktype) < 0 || keyword_find(kwargs, "count", &count) < 0) {
+        return -1;
+    }
     given.linktype = linktype == NULL ? Py_None : linktype;
     given.count = count == NULL ? Py_None : count;
     const int result = get_number(given.count, "count", 0, &self->limit) < 0

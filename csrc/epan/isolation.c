@@ -3,13 +3,24 @@
 
 static const char *const bound_names[] = {"on_crash", "frame_timeout", "memory_limit", "worker_user"};
 
+/* PyDict_GetItemString() would take an error for a keyword that is not there. */
+int
+keyword_find(PyObject *keywords, const char *name, PyObject **value)
+{
+    PyObject *key = PyUnicode_FromString(name);
+    *value = key == NULL ? NULL : PyDict_GetItemWithError(keywords, key);
+    Py_XDECREF(key);
+    return *value != NULL ? 1 : PyErr_Occurred() ? -1 : 0;
+}
+
 /* Moves an item from one dict to another; 1 where it was there. */
 static int
 move(PyObject *from, PyObject *to, const char *name)
 {
-    PyObject *value = PyDict_GetItemString(from, name);   /* borrowed */
-    if (value == NULL) {
-        return 0;
+    PyObject *value;
+    const int found = keyword_find(from, name, &value);
+    if (found <= 0) {
+        return found;
     }
     return PyDict_SetItemString(to, name, value) < 0 || PyDict_DelItemString(from, name) < 0 ? -1 : 1;
 }
@@ -35,9 +46,10 @@ take_bounds(PyObject *rest, isolation *where)
 static int
 take_isolated(PyObject *rest, isolation *where)
 {
-    PyObject *isolated = PyDict_GetItemString(rest, "isolated");   /* borrowed */
-    if (isolated == NULL) {
-        return 0;
+    PyObject *isolated;
+    const int found = keyword_find(rest, "isolated", &isolated);
+    if (found <= 0) {
+        return found;
     }
     if (isolated != Py_None && !PyBool_Check(isolated)) {
         PyErr_Format(PyExc_TypeError, "isolated must be True, False or None, not %R", isolated);
@@ -52,9 +64,10 @@ take_isolated(PyObject *rest, isolation *where)
 static int
 take_plugins(PyObject *rest, module_state *state)
 {
-    PyObject *plugins = PyDict_GetItemString(rest, "plugins");   /* borrowed */
-    if (plugins == NULL) {
-        return 0;
+    PyObject *plugins;
+    const int found = keyword_find(rest, "plugins", &plugins);
+    if (found <= 0) {
+        return found;
     }
     return plugins_choose(state, plugins) < 0 ? -1 : PyDict_DelItemString(rest, "plugins");
 }

@@ -40,6 +40,9 @@ typedef struct {
     PyObject *bounds;       /* owned: dict of the keywords that are about workers */
 } isolation;
 
+/* 1 with a borrowed value, 0 where there is none, -1 with an exception. */
+int keyword_find(PyObject *keywords, const char *name, PyObject **value);
+
 /* Splits a Dissector's keywords (may be NULL): a new dict of those that are not about isolation. Raises. */
 PyObject *isolation_parse(module_state *state, PyObject *kwargs, isolation *where);
 /* Is the exception that is set the one for a taken place, and a worker allowed instead? */
