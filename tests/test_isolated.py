@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import oracle
 import pytest
 from conftest import DATA, ISOLATED, ROOT, SANITIZED, SHARED, Finished, captures_under, needs_root
 
@@ -105,7 +106,10 @@ def test_every_packet_is_equal(path: Path) -> None:
     if not FULL and path.stat().st_size > 3_000_000:
         pytest.skip("a long capture: WISHPY_FULL=1 reads it")
     here, there = answers(path, isolated=False), answers(path, isolated=True)
-    assert here == there
+    if here != there:   # one dissector of 4.0 reads what its last user left in memory, see the oracle
+        assert (len(here[0]), here[1]) == (len(there[0]), there[1])
+        odd = {one[0] for one, other in zip(here[0], there[0], strict=True) if one != other}
+        assert oracle.TSHARK is not None and oracle.unsteady_frames(path, odd) == odd
 
 
 def test_a_packet_of_a_worker_is_a_packet(demo: str) -> None:
