@@ -44,6 +44,10 @@ def gone(process: int) -> bool:
     return not Path(f"/proc/{process}").exists()
 
 
+def idle() -> set[int]:
+    return {process.program.pid for process in wishpy.isolated._idle}
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -587,3 +591,35 @@ def test_root_sends_nobody(tmp_path: Path, demo: str, alone: None) -> None:
             assert len(list(dissector)) == 13
     with pytest.raises(ValueError, match="no user"):
         wishpy.Dissector(path, isolated=True, worker_user="no-such-user")
+
+
+@needs_root
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer turns signals into exits of its own")
+def test_nobody_crashes_and_another_nobody_goes_on(tmp_path: Path, demo: str, alone: None) -> None:
+    """Each of them needs root once more, for a capture that root alone may read; a warm worker has given that up."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir(mode=0o700)
+    path = hidden / "long.pcapng"
+    with wishpy.Dissector(demo) as packets, wishpy.Writer(path) as writer:
+        few = list(packets)
+        for packet in few * 1500:   # more than goes into the ring: the worker waits while it is killed
+            writer.write(packet)
+    path.chmod(0o600)
+    wishpy.Dissector(demo, isolated=True).close()   # it is warm now
+    found: list[Any] = []
+    workers: list[int] = []
+    with wishpy.Dissector(path, isolated=True, on_crash="skip") as dissector:
+        for sign in (signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT, None):
+            while not (busy := [process for process in children() if process not in {*idle(), *workers}]):
+                found.append(next(dissector))   # what is in the ring comes first, then another worker
+            workers += busy
+            assert os.stat(f"/proc/{busy[0]}").st_uid != 0
+            if sign is not None:
+                os.kill(busy[0], sign)
+        found += dissector
+    assert len(workers) == 4
+    assert [packet.number for packet in found] == list(range(1, 1500 * len(few) + 1))
+    assert sum(packet.crash is not None for packet in found) <= 3   # none, where a packet was finished when it came
+    for packet in found:
+        assert packet.data == few[(packet.number - 1) % len(few)].data
+    eventually(lambda: not children(), 20)
