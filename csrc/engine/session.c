@@ -37,6 +37,7 @@ struct wp_slot {
     wp_session *session;               /* borrowed: the slot is a part of it */
     epan_dissect_t *edt;               /* owned */
     wmem_allocator_t *own_pool;        /* owned: what edt came with, see lend_pool */
+    proto_node *columns_node;          /* borrowed from the tree, see wsc_take_columns */
     wsc_record record;                 /* owned */
     wsc_record before;                 /* the record's head as it was read: dissectors change it (PKTAP, ERF) */
     frame_data own_frame;              /* of a single pass */
@@ -59,7 +60,9 @@ struct wp_session {
     struct packet_provider_data provider;
     wp_slot slots[WP_SLOTS];
     dfilter_t *display_filter, *read_filter;   /* owned; NULL: everything */
-    bool columns, tree, two_pass, first_pass_done, ready;
+    bool columns;              /* are made */
+    bool columns_filtered;     /* a filter asks for them */
+    bool tree, two_pass, first_pass_done, ready;
     uint8_t *wanted;                   /* owned; bit set of field ids, NULL for the whole tree */
     uint32_t wanted_ids;
     GArray *wanted_list;               /* owned; the same as a list, for priming */
@@ -272,6 +275,10 @@ clear_slot_locked(wp_slot *slot)
 {
     if (slot->dissected) {
         g_array_set_size(slot->experts, 0);
+        if (slot->columns_node != NULL) {
+            wsc_return_columns(slot->edt->tree, slot->columns_node);
+            slot->columns_node = NULL;
+        }
         epan_dissect_reset(slot->edt);
         slot->dissected = false;
     }
@@ -495,13 +502,14 @@ dissect_locked(wp_session *session, wp_slot *slot)
     slot->block = wsc_record_hold_block(&slot->record);
     slot->before.rec = slot->record.rec;
     const int type = session->file == NULL ? WTAP_FILE_TYPE_SUBTYPE_UNKNOWN : wp_source_file_type(session->file);
-    const bool columns = session->columns || (session->display_filter != NULL
-                                              && wsc_filter_needs_columns(session->display_filter));
     slot->dissected = true;
     wp_expert_collect_locked(slot->experts);
-    wsc_dissect(slot->edt, type, &slot->record, slot->frame, columns ? &slot->columns : NULL, true);
+    wsc_dissect(slot->edt, type, &slot->record, slot->frame, session->columns ? &slot->columns : NULL, true);
     wp_expert_collect_locked(NULL);
     const bool passed = passes_locked(session, slot);
+    if (session->columns && session->tree && !session->columns_filtered) {
+        slot->columns_node = wsc_take_columns(slot->edt->tree);
+    }
     slot->past[0] = remember_time(session->provider.previous_displayed);
     slot->past[1] = remember_time(session->provider.previous_captured);
     remember_frame(session, slot->frame, passed);
@@ -895,6 +903,8 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
         || (!options->tree && (status = set_wanted(session, options, error)) != WP_OK)) {
         return status;
     }
+    session->columns_filtered = session->display_filter != NULL && wsc_filter_needs_columns(session->display_filter);
+    session->columns = session->columns || session->columns_filtered;
     if (session->epan == NULL) {
         start_epan_locked(session);
     }

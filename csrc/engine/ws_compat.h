@@ -1234,6 +1234,51 @@ wsc_filter_warnings(dfilter_t *filter, void (*each)(const char *text, void *data
 /* 4.6: the node of a faked item has no field_info. */
 #define WSC_FINFO(node) ((node)->finfo)
 
+/* From 4.2 a dissection with columns adds them to the tree, hidden, as _ws.col; whoever makes columns for another
+ * reason than a filter's wish does not want it there, as tshark has none either. It is taken out of the list of layers;
+ * before the tree is freed it must be put back, or its values leak. NULL: there is none. */
+#if WSC_VERSION >= WSC_AT(4, 2)
+static inline proto_node *
+wsc_take_columns(proto_node *tree)
+{
+    for (proto_node *before = NULL, *at = tree->first_child; at != NULL; before = at, at = at->next) {
+        const field_info *fi = WSC_FINFO(at);
+        if (fi != NULL && fi->hfinfo->type == FT_PROTOCOL && strcmp(fi->hfinfo->abbrev, "_ws.col") == 0) {
+            *(before == NULL ? &tree->first_child : &before->next) = at->next;
+            if (tree->last_child == at) {
+                tree->last_child = before;
+            }
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static inline void
+wsc_return_columns(proto_node *tree, proto_node *columns)
+{
+    columns->next = tree->first_child;
+    tree->first_child = columns;
+    if (tree->last_child == NULL) {
+        tree->last_child = columns;
+    }
+}
+#else
+static inline proto_node *
+wsc_take_columns(proto_node *tree)
+{
+    (void)tree;
+    return NULL;
+}
+
+static inline void
+wsc_return_columns(proto_node *tree, proto_node *columns)
+{
+    (void)tree;
+    (void)columns;
+}
+#endif
+
 /* To 4.0 the value lies inside field_info, from 4.2 behind a pointer. */
 #if WSC_VERSION >= WSC_AT(4, 2)
 #define WSC_VALUE(fi) ((fi)->value)
