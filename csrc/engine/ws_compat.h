@@ -1719,7 +1719,11 @@ wsc_unmake_protocol(field_info *fi)
 static inline char *
 wsc_value_display(field_info *fi)
 {
+#if WSC_VERSION >= WSC_AT(4, 2)   /* where FTREPR_DISPLAY says True and False */
+    return fvalue_to_string_repr(NULL, WSC_VALUE(fi), FTREPR_JSON, fi->hfinfo->display);
+#else
     return fvalue_to_string_repr(NULL, WSC_VALUE(fi), FTREPR_DISPLAY, fi->hfinfo->display);
+#endif
 }
 
 #endif
