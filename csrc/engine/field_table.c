@@ -2,9 +2,12 @@
  * Entries are made under the epan lock, published with their name last, and never change. */
 #include "field_table.h"
 
-#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 
 #include "ws_compat.h"
+
+enum { CHUNK_SIZE = WP_FIELD_CHUNK * (sizeof(wp_field_def) + sizeof(wp_field_more)) };
 
 wp_field_def *wp_field_chunks[WP_FIELD_CHUNKS];
 
@@ -170,12 +173,10 @@ wp_field_define_locked(const void *registered)
     }
     wp_field_def **chunk = &wp_field_chunks[id / WP_FIELD_CHUNK];
     if (*chunk == NULL) {
-        void *fresh = NULL;
-        const size_t size = WP_FIELD_CHUNK * (sizeof(wp_field_def) + sizeof(wp_field_more));
-        if (posix_memalign(&fresh, sizeof(wp_field_def), size) != 0) {
+        void *fresh = mmap(NULL, CHUNK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (fresh == MAP_FAILED) {
             return NULL;
         }
-        memset(fresh, 0, size);
         __atomic_store_n(chunk, (wp_field_def *)fresh, __ATOMIC_RELEASE);
     }
     wp_field_def *def = &(*chunk)[id % WP_FIELD_CHUNK];

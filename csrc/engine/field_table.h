@@ -6,7 +6,8 @@
 
 enum { WP_FIELD_CHUNK = 1024, WP_FIELD_CHUNKS = 4096 };
 
-/* Chunks are made on demand and stay for the life of the process; most of a chunk's pages are never touched. */
+/* Chunks are made on demand, of the system's zeroed pages, and stay for the life of the process; most of a chunk's pages
+ * are never touched. */
 extern wp_field_def *wp_field_chunks[WP_FIELD_CHUNKS];
 
 /* The field of an id that is known to be in the table: from a tree or from wp_field_define. No lock. */
