@@ -113,7 +113,7 @@ put_display(wp_writer *writer, wp_values *to, wp_field_def *def, const field_inf
     wp_error error;
     char *text;
     view_field(def, fi, value, &field);
-    if (wp_field_display_locked(&field, writer->resolution, &text, &error) != WP_OK) {
+    if (wp_field_display_locked(&field, writer->resolution, WP_DISPLAY_OF_JSON, &text, &error) != WP_OK) {
         return WP_NO_MEMORY;
     }
     const wp_fit fit = text == NULL ? wp_values_put_null(to) : wp_values_put_text(to, text, strlen(text));

@@ -139,7 +139,7 @@ wp_field_remake(const wp_field *field, field_info *fi, wsc_made *made)
 
 /* Formatting can throw (a custom format function, a value of a wrong size); nothing may leave the library so. */
 static char *
-format_locked(field_info *fi, char *label)
+format_locked(field_info *fi, char *label, wp_display_of of)
 {
     char *volatile text = NULL;
     TRY
@@ -147,7 +147,7 @@ format_locked(field_info *fi, char *label)
         if (label != NULL) {
             wsc_fill_label(fi, label);
         } else {
-            text = wsc_value_display(fi);
+            text = wsc_value_display(fi, of);
         }
     }
     CATCH_ALL
@@ -176,7 +176,7 @@ wp_field_label_locked(const wp_field *field, wp_resolution resolution, char labe
         return;
     }
     const wp_resolution before = wp_resolution_set_locked(resolution);
-    format_locked(&fi, label);
+    format_locked(&fi, label, WP_DISPLAY_OF_JSON);
     wp_resolution_set_locked(before);
     if (wp_field_has_value(field)) {
         wsc_make_end(&fi, &made);
@@ -184,7 +184,7 @@ wp_field_label_locked(const wp_field *field, wp_resolution resolution, char labe
 }
 
 wp_status
-wp_field_display_locked(const wp_field *field, wp_resolution resolution, char **text, wp_error *error)
+wp_field_display_locked(const wp_field *field, wp_resolution resolution, wp_display_of of, char **text, wp_error *error)
 {
     *text = NULL;
     field_info fi;
@@ -196,7 +196,7 @@ wp_field_display_locked(const wp_field *field, wp_resolution resolution, char **
         return wp_fail(error, WP_ELIBRARY, "%s: a value of this type cannot be formatted", field->def->name);
     }
     const wp_resolution before = wp_resolution_set_locked(resolution);
-    char *shown = format_locked(&fi, NULL);
+    char *shown = format_locked(&fi, NULL, of);
     wp_resolution_set_locked(before);
     wsc_make_end(&fi, &made);
     if (shown == NULL) {

@@ -24,8 +24,15 @@ enum {
 /* The line that Wireshark's tree shows. Lock held. */
 void wp_field_label_locked(const wp_field *field, wp_resolution resolution, char label[WP_LABEL_SIZE]);
 
-/* The value as tshark -T json prints it: *text is malloc'ed (free it), or NULL where it prints none. Lock held. */
-wp_status wp_field_display_locked(const wp_field *field, wp_resolution resolution, char **text, wp_error *error);
+/* The two formats of tshark that have, with some versions, each a text of its own for a value. */
+typedef enum {
+    WP_DISPLAY_OF_JSON,
+    WP_DISPLAY_OF_FIELDS,
+} wp_display_of;
+
+/* The value as tshark prints it: *text is malloc'ed (free it), or NULL where it prints none. Lock held. */
+wp_status wp_field_display_locked(const wp_field *field, wp_resolution resolution, wp_display_of of, char **text,
+                                  wp_error *error);
 
 /* The value of an IEEE 11073 float's bits; size is 2 or 4 bytes. */
 double wp_ieee11073(uint64_t bits, int size);

@@ -3,6 +3,7 @@
 #include "fields_writer.h"
 
 #include "value_text.h"
+#include "ws_compat.h"
 
 typedef struct {
     const wp_block *block;               /* borrowed, as all here */
@@ -14,19 +15,48 @@ typedef struct {
     bool found;
 } line;
 
-/* Control characters that would break the line are written as C does. */
-static void
-put_escaped(wp_text *out, const char *text, size_t length)
+/* Characters that would break the line are written as C does. */
+static char
+letter_of(char c)
 {
     static const char letters[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    if (WSC_FIELDS_ARE_CSV && (c == '\a' || c == '\v' || c == '\\')) {
+        return c == '\a' ? 'a' : c == '\v' ? 'v' : '\\';
+    }
+    return (uint8_t)c < sizeof letters ? letters[(uint8_t)c] : '\0';
+}
+
+static void
+put_escaped(const line *l, const char *text, size_t length)
+{
+    const char quote = WSC_FIELDS_ARE_CSV ? l->options->quote : '\0';
     for (size_t i = 0; i < length; i++) {
-        const uint8_t c = (uint8_t)text[i];
-        if (c < sizeof letters && letters[c] != '\0') {
-            wp_text_char(out, '\\');
-            wp_text_char(out, letters[c]);
-        } else {
-            wp_text_char(out, text[i]);
+        const char letter = letter_of(text[i]);
+        if (letter != '\0') {
+            wp_text_char(l->out, '\\');
+        } else if (quote != '\0' && text[i] == quote) {
+            wp_text_char(l->out, quote);
+        } else if (WSC_FIELDS_ARE_CSV && quote == '\0' && text[i] == l->options->separator) {
+            wp_text_char(l->out, '\\');
         }
+        wp_text_char(l->out, letter != '\0' ? letter : text[i]);
+    }
+}
+
+/* What has been joined for one place. */
+static void
+escape_joined(line *l)
+{
+    wp_text *out = l->out;
+    if (out->failed) {
+        return;
+    }
+    wp_text_reset(l->scratch);
+    wp_text_put(l->scratch, out->data + l->before, out->used - l->before);
+    out->failed = out->failed || l->scratch->failed;
+    out->used = l->before;
+    if (!out->failed) {
+        put_escaped(l, l->scratch->data, l->scratch->used);
     }
 }
 
@@ -51,7 +81,7 @@ static void
 put_value(line *l, const char *text, size_t length)
 {
     begin_value(l);
-    put_escaped(l->out, text, length);
+    WSC_FIELDS_ARE_CSV ? wp_text_put(l->out, text, length) : put_escaped(l, text, length);
 }
 
 /* The bytes of what has no value of its own; none where they lie in no data source. */
@@ -90,7 +120,8 @@ put_display(line *l, const wp_field *field)
 {
     wp_display display;
     wp_error error;
-    const wp_status status = wp_value_display_locked(field, l->block->resolution, l->scratch, &display, &error);
+    const wp_status status =
+        wp_value_display_locked(field, l->block->resolution, WP_DISPLAY_OF_FIELDS, l->scratch, &display, &error);
     if (status != WP_OK) {
         l->status = status;
         *l->error = error;
@@ -175,6 +206,9 @@ wp_fields_write_locked(const wp_block *block, const wp_fields_options *options, 
             put_column(&l, pick);
         } else if (pick->kind != WP_PICK_NOTHING) {
             put_fields(&l, pick);
+        }
+        if (l.found && WSC_FIELDS_ARE_CSV) {
+            escape_joined(&l);
         }
         if (l.found && options->quote != '\0') {
             wp_text_char(out, options->quote);

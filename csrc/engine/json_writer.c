@@ -134,7 +134,7 @@ wp_json_display(wp_json *json, const wp_field *field, wp_display *display)
 {
     wp_error error;
     const wp_status status =
-        wp_value_display_locked(field, json->outline->resolution, json->scratch, display, &error);
+        wp_value_display_locked(field, json->outline->resolution, WP_DISPLAY_OF_JSON, json->scratch, display, &error);
     if (status != WP_OK && !wp_json_failed(json)) {
         json->status = status;
         *json->error = error;

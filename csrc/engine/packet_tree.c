@@ -128,7 +128,7 @@ keep_display(field_info *fi)
     char *volatile text = NULL;
     TRY   /* a value of a size that its type does not expect */
     {
-        text = wsc_value_display(fi);
+        text = wsc_value_display(fi, WP_DISPLAY_OF_JSON);
     }
     CATCH_ALL
     {

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "ws_compat.h"
+
 void
 wp_groups_free(wp_groups *groups)
 {
@@ -154,7 +156,7 @@ join_ek(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t e
     const wp_outline_node *nodes = outline->nodes;
     for (uint32_t i = first; i < end; i = nodes[i].end) {
         const wp_field_def *def = nodes[i].def;
-        join_by_key(groups, outline, (uint64_t)parent << 32 | def->same_name, i);
+        join_by_key(groups, outline, (uint64_t)(WSC_EK_PARENTS_APART ? parent : 0) << 32 | def->same_name, i);
         if (def->kind != WP_PROTOCOL && nodes[i].end > i + 1
             && (depth >= WP_DEEPEST_TREE || !join_ek(groups, outline, i + 1, nodes[i].end, def->same_name, depth + 1))) {
             return false;

@@ -28,7 +28,8 @@ bool wp_groups_prepare(wp_groups *groups, uint32_t node_count);
 
 /* The nodes of one parent, by their JSON key: the field's name, or a line's own text. */
 void wp_groups_link_siblings(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end);
-/* All fields below one protocol but not those below a protocol in it, by their name and their parent's: tshark -T ek.
+/* All fields below one protocol but not those below a protocol in it, by their name and, where this version
+ * of tshark -T ek keeps them apart, their parent's.
  * False: the tree is too deep to be one of Wireshark's. */
 bool wp_groups_link_ek(wp_groups *groups, const wp_outline *outline, uint32_t first, uint32_t end, uint32_t parent);
 

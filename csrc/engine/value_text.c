@@ -360,11 +360,11 @@ show_known(const wp_field *field, wp_text *scratch, wp_display *display)
 }
 
 static wp_status
-show_asked_locked(const wp_field *field, wp_resolution resolution, wp_text *scratch, wp_display *display,
-                  wp_error *error)
+show_asked_locked(const wp_field *field, wp_resolution resolution, wp_display_of of, wp_text *scratch,
+                  wp_display *display, wp_error *error)
 {
     char *text;
-    wp_status status = wp_field_display_locked(field, resolution, &text, error);
+    wp_status status = wp_field_display_locked(field, resolution, of, &text, error);
     display->plain = false;
     if (status == WP_OK && text != NULL) {
         display->length = strlen(text);
@@ -376,8 +376,8 @@ show_asked_locked(const wp_field *field, wp_resolution resolution, wp_text *scra
 }
 
 wp_status
-wp_value_display_locked(const wp_field *field, wp_resolution resolution, wp_text *scratch, wp_display *display,
-                        wp_error *error)
+wp_value_display_locked(const wp_field *field, wp_resolution resolution, wp_display_of of, wp_text *scratch,
+                        wp_display *display, wp_error *error)
 {
     *display = (wp_display){0};
     wp_text_reset(scratch);
@@ -389,7 +389,7 @@ wp_value_display_locked(const wp_field *field, wp_resolution resolution, wp_text
         return wp_fail(error, WP_EMEMORY, "out of memory");
     }
     if (!show_known(field, scratch, display)) {
-        status = show_asked_locked(field, resolution, scratch, display, error);
+        status = show_asked_locked(field, resolution, of, scratch, display, error);
     } else if (display->text == NULL) {
         display->text = scratch->data;
         display->length = scratch->used;

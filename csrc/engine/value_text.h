@@ -37,7 +37,7 @@ typedef struct {
 } wp_display;
 
 /* As tshark prints it, by our own means where they are known to be the same. Lock held, as Wireshark may be asked. */
-wp_status wp_value_display_locked(const wp_field *field, wp_resolution resolution, wp_text *scratch,
+wp_status wp_value_display_locked(const wp_field *field, wp_resolution resolution, wp_display_of of, wp_text *scratch,
                                   wp_display *display, wp_error *error);
 
 #endif

@@ -1669,16 +1669,27 @@ wsc_make_ipv6(field_info *fi, const uint8_t address[16])
 }
 
 /* What a filter can search of a protocol: the bytes from its start on in the low half, its own length in the high half,
- * one more each; 0 where it is not known. From 4.2 nobody can ask safely (fvalue_get_protocol asserts). */
+ * one more each; 0 where it is not known. With 4.2 nobody can ask: the value gives no more than its own length. */
 static inline uint64_t
 wsc_protocol_extent(field_info *fi)
 {
-#if WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 2)
+#if WSC_VERSION >= WSC_AT(4, 4)   /* a value without a length gives all that it has */
+    if (fi->ds_tvb == NULL) {
+        return 0;
+    }
+    const int own = (int)fvalue_length2(fi->value);
+    fvalue_set_protocol_length(fi->value, -1);
+    tvbuff_t *tvb = fvalue_get_protocol(fi->value);
+    fvalue_set_protocol_length(fi->value, own);
+#elif WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 2)
+    const int own = fi->value.value.protocol.length;
     tvbuff_t *tvb = fi->value.value.protocol.tvb;
+#endif
+#if WSC_VERSION >= WSC_AT(4, 4) || (WSC_VERSION >= WSC_AT(3, 6) && WSC_VERSION < WSC_AT(4, 2))
     if (tvb == NULL || fi->ds_tvb == NULL || tvb_get_ds_tvb(tvb) != fi->ds_tvb || tvb_raw_offset(tvb) != fi->start) {
         return 0;
     }
-    return (uint64_t)(uint32_t)(fi->value.value.protocol.length + 1) << 32 | (tvb_captured_length(tvb) + 1);
+    return (uint64_t)(uint32_t)(own + 1) << 32 | (tvb_captured_length(tvb) + 1);
 #else
     (void)fi;
     return 0;
@@ -1715,15 +1726,25 @@ wsc_unmake_protocol(field_info *fi)
 #endif
 }
 
-/* The value as tshark -T json prints it, to free with wmem_free(NULL, ...); NULL where it prints none. */
+/* The value as tshark prints it, to free with wmem_free(NULL, ...); NULL where it prints none. One text to 4.0. From 4.2
+ * on -T json has one of its own: 1 and 0 where -T fields says True and False. */
 static inline char *
-wsc_value_display(field_info *fi)
+wsc_value_display(field_info *fi, wp_display_of of)
 {
-#if WSC_VERSION >= WSC_AT(4, 2)   /* where FTREPR_DISPLAY says True and False */
-    return fvalue_to_string_repr(NULL, WSC_VALUE(fi), FTREPR_JSON, fi->hfinfo->display);
+#if WSC_VERSION >= WSC_AT(4, 2)
+    const ftrepr_t form = of == WP_DISPLAY_OF_JSON ? FTREPR_JSON : FTREPR_DISPLAY;
 #else
-    return fvalue_to_string_repr(NULL, WSC_VALUE(fi), FTREPR_DISPLAY, fi->hfinfo->display);
+    const ftrepr_t form = FTREPR_DISPLAY;
+    (void)of;
 #endif
+    return fvalue_to_string_repr(NULL, WSC_VALUE(fi), form, fi->hfinfo->display);
 }
+
+/* tshark -T ek: to 4.0 fields of one name below two parents are not in one array. Seen with 4.0 and 4.4. */
+#define WSC_EK_PARENTS_APART (WSC_VERSION < WSC_AT(4, 4))
+
+/* tshark -T fields: to 4.0 it escapes some control characters of each value. From 4.4 on it escapes what it has joined,
+ * as CSV: more of them, the backslash, and the separator or else the quotes. Seen with 4.0 and 4.4. */
+#define WSC_FIELDS_ARE_CSV (WSC_VERSION >= WSC_AT(4, 4))
 
 #endif

@@ -309,7 +309,7 @@ other_to_python(const wp_field *field)
     }
     char *text;
     wp_error error;
-    if (wp_field_display_locked(field, wp_resolution_now_locked(), &text, &error) != WP_OK) {
+    if (wp_field_display_locked(field, wp_resolution_now_locked(), WP_DISPLAY_OF_JSON, &text, &error) != WP_OK) {
         return PyErr_NoMemory();
     }
     PyObject *result = text_to_python(text == NULL ? "" : text);
@@ -644,7 +644,8 @@ field_display(const Packet *packet, uint32_t node)
     wp_field field;
     epan_lock();
     wp_block_field(packet->block, node, &field);
-    wp_status status = wp_field_display_locked(&field, packet->block->resolution, &text, &error);
+    wp_status status =
+        wp_field_display_locked(&field, packet->block->resolution, WP_DISPLAY_OF_JSON, &text, &error);
     wp_epan_unlock();
     if (status != WP_OK) {
         return status == WP_EMEMORY ? PyErr_NoMemory() : (PyErr_SetString(PyExc_ValueError, error.message), NULL);
