@@ -337,6 +337,15 @@ def test_repr_and_str(answer: wishpy.Packet) -> None:
     assert str(answer)
 
 
+def test_repr_without_the_usual_columns(python: Callable[..., Finished], demo: str) -> None:
+    code = """
+import sys, wishpy
+with wishpy.Dissector(sys.argv[1], preferences={"gui.column.format": '"Info","%i"'}) as packets:
+    print(repr(next(packets)))
+"""
+    assert python(demo, code=code).check() == "<Packet 1, 75 bytes>\n"
+
+
 # --- lasting --------------------------------------------------------------------------------------------------
 
 

@@ -802,14 +802,16 @@ Packet_repr(PyObject *op)
 {
     PyObject *parts[4] = {NULL, NULL, NULL, NULL}, *result = NULL;
     static const char *const titles[4] = {"Source", "Destination", "Protocol", "Info"};
+    bool complete = true;   /* a user's columns may be others */
     for (size_t i = 0; i < 4; i++) {
         parts[i] = Packet_column(op, (void *)titles[i]);
         if (parts[i] == NULL) {
             goto done;
         }
+        complete = complete && parts[i] != Py_None;
     }
     const wp_frame *frame = &((Packet *)op)->frame;
-    if (parts[3] == Py_None) {
+    if (!complete) {
         result = PyUnicode_FromFormat("<Packet %u, %u bytes>", frame->number, frame->length);
     } else {
         result = PyUnicode_FromFormat("<Packet %u: %U -> %U %U %u %U>", frame->number, parts[0], parts[1], parts[2],
