@@ -405,13 +405,14 @@ def refused(writer: wishpy.Writer, packet: Any, text: str, **keywords: Any) -> N
 
 
 def test_times(tmp_path: Path) -> None:
-    last_of_pcap, last_of_pcapng = 2**32 - 1, 2**63 // 10**9 - 1
+    newer = tuple(map(int, wishpy.versions()["libwireshark"].split(".")[:2])) >= (4, 4)
+    last_of_pcap, last_of_pcapng = 2**31 - 1 if newer else 2**32 - 1, 2**63 // 10**9 - 1
     with wishpy.Writer(tmp_path / "x.pcap", "pcap") as pcap, wishpy.Writer(tmp_path / "x.pcapng") as pcapng:
         for seconds in (0, last_of_pcap):
             pcap.write(wishpy.RawPacket(FRAME, time_ns=seconds * 10**9 + 999_999_999))
         for seconds in (0, last_of_pcap + 1, last_of_pcapng):
             pcapng.write(wishpy.RawPacket(FRAME, time_ns=seconds * 10**9 + 123_456_789))
-        refused(pcap, wishpy.RawPacket(FRAME, time_ns=(last_of_pcap + 1) * 10**9), "beyond what pcap can say: 2106")
+        refused(pcap, wishpy.RawPacket(FRAME, time_ns=(last_of_pcap + 1) * 10**9), f"beyond what pcap can say: {2038 if newer else 2106}")
         refused(pcap, wishpy.RawPacket(FRAME, time_ns=-1), "before 1970")
         refused(pcapng, wishpy.RawPacket(FRAME, time_ns=-1), "before 1970")
         with wishpy.Dissector() as dissector:

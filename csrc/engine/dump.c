@@ -348,8 +348,8 @@ known_interface(const wp_dump *dump, const wp_dump_packet *packet)
 {
     const wp_frame *frame = &packet->frame;
     const uint32_t count = packet->origin == NULL ? 0 : dump->ids->len;
-    if (frame->has_interface && frame->interface_id < count) {
-        const uint32_t id = g_array_index(dump->ids, uint32_t, frame->interface_id);
+    if (frame->has_interface && frame->interface_index < count) {
+        const uint32_t id = g_array_index(dump->ids, uint32_t, frame->interface_index);
         if (fits(dump, id, frame, false)) {
             return id;
         }
@@ -451,9 +451,9 @@ check_time(const wp_dump *dump, const wp_dump_packet *packet, uint64_t units, wp
     if (frame->seconds < 0) {
         return refuse(dump, packet, error, "its time, %lld seconds, is before 1970", (long long)frame->seconds);
     }
-    if (dump->format == WP_DUMP_PCAP && frame->seconds > UINT32_MAX) {
-        return refuse(dump, packet, error, "its time, %lld seconds after 1970, is beyond what pcap can say: 2106",
-                      (long long)frame->seconds);
+    if (dump->format == WP_DUMP_PCAP && frame->seconds > WSC_LAST_SECOND_OF_PCAP) {
+        return refuse(dump, packet, error, "its time, %lld seconds after 1970, is beyond what pcap can say: %s",
+                      (long long)frame->seconds, WSC_LAST_SECOND_OF_PCAP == UINT32_MAX ? "2106" : "2038");
     }
     if (__builtin_mul_overflow((uint64_t)frame->seconds + 1, units, &time)) {
         return refuse(dump, packet, error, "its time, %lld seconds after 1970, is beyond what pcapng can say",

@@ -26,7 +26,7 @@ typedef struct {
     uint32_t number;
     uint32_t length, captured_length;
     int32_t encapsulation;   /* libwiretap's number */
-    uint32_t interface_id, section;
+    uint32_t interface_index;    /* among all of its origin */
     uint8_t has_time, has_interface;
     uint8_t flat;            /* only the fields asked for, without nesting */
     uint8_t left_out;        /* not dissected, see wp_session_leave_out */

@@ -118,14 +118,20 @@ frame_time(struct packet_provider_data *provider, guint32 number)
     return found != NULL ? &found->abs_ts : NULL;
 }
 
+/* The interface's place among all of its file, which may have several sections. */
+static uint32_t
+interface_index(wtap *file, uint32_t section, uint32_t id)
+{
+    return file == NULL ? id : wsc_interface_index(file, section, id);
+}
+
 static wtap_block_t
-interface_block(wtap *file, uint32_t section, uint32_t id)
+interface_block(wtap *file, uint32_t index)
 {
     if (file == NULL) {
         return NULL;
     }
     wtapng_iface_descriptions_t *table = wtap_file_get_idb_info(file);
-    const uint32_t index = wsc_interface_index(file, section, id);
     wtap_block_t block = index < table->interface_data->len
                              ? g_array_index(table->interface_data, wtap_block_t, index)
                              : NULL;
@@ -142,9 +148,9 @@ interface_option(wtap_block_t block, guint option)
 }
 
 static const char *
-interface_name_of(wtap *file, uint32_t section, uint32_t id)
+interface_name_of(wtap *file, uint32_t index)
 {
-    wtap_block_t block = interface_block(file, section, id);
+    wtap_block_t block = interface_block(file, index);
     const char *name = interface_option(block, OPT_IDB_NAME);
     if (name == NULL) {
         name = interface_option(block, WSC_OPT_IDB_DESCRIPTION);
@@ -158,14 +164,16 @@ interface_name_of(wtap *file, uint32_t section, uint32_t id)
 static const char *
 interface_name(struct packet_provider_data *provider, WSC_INTERFACE_ARGUMENTS)
 {
-    return interface_name_of(provider->file, WSC_INTERFACE_SECTION, interface_id);
+    wtap *file = provider->file;
+    return interface_name_of(file, interface_index(file, WSC_INTERFACE_SECTION, interface_id));
 }
 
 static const char *
 interface_description(struct packet_provider_data *provider, WSC_INTERFACE_ARGUMENTS)
 {
-    return interface_option(interface_block(provider->file, WSC_INTERFACE_SECTION, interface_id),
-                            WSC_OPT_IDB_DESCRIPTION);
+    wtap *file = provider->file;
+    const uint32_t index = interface_index(file, WSC_INTERFACE_SECTION, interface_id);
+    return interface_option(interface_block(file, index), WSC_OPT_IDB_DESCRIPTION);
 }
 
 static const struct packet_provider_funcs provider_functions = {
@@ -322,6 +330,7 @@ describe_frame(wp_slot *slot)
     const wtap_rec *rec = &slot->before.rec;
     const frame_data *frame = slot->frame;
     const bool packet = rec->rec_type == REC_TYPE_PACKET;
+    const bool has_interface = packet && (rec->presence_flags & WTAP_HAS_INTERFACE_ID) != 0;
     slot->facts = (wp_frame){
         .seconds = frame->has_ts ? frame->abs_ts.secs : 0,
         .nanoseconds = frame->has_ts ? frame->abs_ts.nsecs : 0,
@@ -329,10 +338,11 @@ describe_frame(wp_slot *slot)
         .length = frame->pkt_len,
         .captured_length = frame->cap_len,
         .encapsulation = packet ? rec->rec_header.packet_header.pkt_encap : WTAP_ENCAP_UNKNOWN,
-        .interface_id = packet ? rec->rec_header.packet_header.interface_id : 0,
-        .section = wsc_record_section(&slot->before),
+        .interface_index = has_interface ? interface_index(slot->session->provider.file, wsc_record_section(&slot->before),
+                                                           rec->rec_header.packet_header.interface_id)
+                                         : 0,
         .has_time = frame->has_ts,
-        .has_interface = packet && (rec->presence_flags & WTAP_HAS_INTERFACE_ID) != 0,
+        .has_interface = has_interface,
         .flat = slot->session->wanted != NULL,
         .record_type = (uint8_t)rec->rec_type,
         .precision = (int8_t)rec->tsprec,
@@ -1108,9 +1118,8 @@ rest_facts(wp_slot *slot)
     wsc_record_lend_block(&slot->record, slot->block);
     const wp_rest_facts facts = {
         .comment = wsc_record_comment(&slot->record),
-        .interface_name = frame->has_interface
-                              ? interface_name_of(session->provider.file, frame->section, frame->interface_id)
-                              : NULL,
+        .interface_name =
+            frame->has_interface ? interface_name_of(session->provider.file, frame->interface_index) : NULL,
         .extra = &slot->extra,
         .columns = session->columns,
         .experts = slot->experts,

@@ -535,6 +535,13 @@ wsc_file_type_name(int type)
 #define WSC_OPT_IDB_HARDWARE OPT_IDB_HARDWARE
 #endif
 
+/* The time of a pcap file's record has 32 bits; 4.4 writes no more than 31 of them. Seen with 4.0 and 4.4. */
+#if WSC_VERSION >= WSC_AT(4, 4)
+#define WSC_LAST_SECOND_OF_PCAP INT32_MAX
+#else
+#define WSC_LAST_SECOND_OF_PCAP UINT32_MAX
+#endif
+
 /* Interface numbers count within a section from 4.4; libwiretap's table goes over the whole file. */
 static inline uint32_t
 wsc_interface_index(wtap *file, uint32_t section, uint32_t interface_id)
