@@ -412,7 +412,8 @@ def test_times(tmp_path: Path) -> None:
             pcap.write(wishpy.RawPacket(FRAME, time_ns=seconds * 10**9 + 999_999_999))
         for seconds in (0, last_of_pcap + 1, last_of_pcapng):
             pcapng.write(wishpy.RawPacket(FRAME, time_ns=seconds * 10**9 + 123_456_789))
-        refused(pcap, wishpy.RawPacket(FRAME, time_ns=(last_of_pcap + 1) * 10**9), f"beyond what pcap can say: {2038 if newer else 2106}")
+        beyond = wishpy.RawPacket(FRAME, time_ns=(last_of_pcap + 1) * 10**9)
+        refused(pcap, beyond, f"beyond what pcap can say: {2038 if newer else 2106}")
         refused(pcap, wishpy.RawPacket(FRAME, time_ns=-1), "before 1970")
         refused(pcapng, wishpy.RawPacket(FRAME, time_ns=-1), "before 1970")
         with wishpy.Dissector() as dissector:

@@ -491,7 +491,7 @@ check_packet(const wp_dump *dump, const wp_dump_packet *packet, wp_error *error)
     if (packet->comment != NULL && strlen(packet->comment) > UINT16_MAX) {
         return refuse(dump, packet, error, "a comment has 65,535 bytes at most");
     }
-#if WSC_GZIP_NEEDS_BYTES
+#if WSC_COMPRESSION_NEEDS_BYTES
     if (dump->compression != WTAP_UNCOMPRESSED && frame->captured_length == 0) {
         return refuse(dump, packet, error, "it has no bytes, and this libwiretap can't compress that");
     }

@@ -788,8 +788,8 @@ wsc_encap_has_number(int encap)
 #endif
 }
 
-/* To 4.0 its gzip stream takes the writing of no bytes for a failure. */
-#define WSC_GZIP_NEEDS_BYTES (WSC_VERSION < WSC_AT(4, 4))
+/* Its compressed streams take the writing of no bytes for a failure. Seen with 4.0 and 4.4; 4.6 was not tried. */
+#define WSC_COMPRESSION_NEEDS_BYTES (WSC_VERSION < WSC_AT(4, 6))
 
 /* From 4.6 the bytes are in the record. */
 static inline bool
