@@ -173,7 +173,7 @@ def test_a_cut_file_gives_its_whole_frames_and_then_the_error(name: str, two_pas
     "name", ["micro_little.pcap", "demo.pcapng", "demo.pcapng.gz", "demo.pcapng.lz4", "demo.pcapng.zst"]
 )
 def test_a_file_cut_anywhere(name: str, tmp_path: Path) -> None:
-    """As many frames as tshark has, and an error where it exits with 2."""
+    """As many frames as tshark has, and an error where it fails: its status is 2, and from 4.2 on others, too."""
     whole = (DATA / name).read_bytes()
     path = tmp_path / "cut.dat"
     for size in [*range(1, 60, 7), *range(60, len(whole), 97), len(whole) - 1]:
@@ -187,7 +187,7 @@ def test_a_file_cut_anywhere(name: str, tmp_path: Path) -> None:
                     count += 1
         except wishpy.FileError:
             failed = True
-        assert (count, failed) == (frames, run.status == 2), f"cut to {size} bytes: {run.messages}"
+        assert (count, failed) == (frames, run.status != 0), f"cut to {size} bytes: {run.messages}"
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/captures is not there")
