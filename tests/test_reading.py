@@ -104,7 +104,8 @@ FORMATS = """
 @pytest.mark.parametrize("form", FORMATS)
 def test_other_vendors_formats(form: str, tmp_path: Path) -> None:
     path = tmp_path / f"capture.{form}"
-    made = subprocess.run([EDITCAP, "-F", form, DATA / "micro_little.pcap", path], capture_output=True, text=True)
+    command = [EDITCAP, "-F", form, DATA / "micro_little.pcap", path]
+    made = subprocess.run(command, capture_output=True, text=True, env=oracle.environment(), timeout=60)
     if made.returncode != 0:
         pytest.skip(f"editcap cannot write Ethernet as {form}: {made.stderr.splitlines()[-1:]}")
     run = oracle.json_frames(path)
