@@ -90,7 +90,7 @@ check: build test-requirements
 
 dev: WISHPY_WERROR = 1
 dev: system-for-test build test-requirements
-	PYTHONDEVMODE=1 $(PY) -m pytest $(T)
+	PYTHONDEVMODE=1 $(PY) -m pytest -W error::ResourceWarning -W error::pytest.PytestUnraisableExceptionWarning $(T)
 
 # Builds of other kinds live in copies of the tree under build/, with a virtual environment each: no test there can
 # pick up the ordinary build by mistake.

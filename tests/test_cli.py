@@ -49,14 +49,14 @@ def test_a_summary_line_for_each_packet(demo: str) -> None:
 @needs_tshark
 def test_a_terminal_gets_summaries(demo: str) -> None:
     master, slave = pty.openpty()
-    process = subprocess.Popen([*COMMAND, "dissect", demo], stdout=slave, stderr=subprocess.PIPE, cwd=ROOT)
-    os.close(slave)
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
-        while piece := os.read(master, 4096):
-            shown += piece
-    os.close(master)
-    assert process.wait(60) == 0
+    with subprocess.Popen([*COMMAND, "dissect", demo], stdout=slave, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
+            while piece := os.read(master, 4096):
+                shown += piece
+        os.close(master)
+        assert process.wait(60) == 0
     same_words(shown.decode().splitlines(), oracle.lines(demo))
 
 
@@ -209,15 +209,14 @@ def test_a_closed_pipe_ends_it_silently(form: list[str], tmp_path: Path) -> None
     data = (DATA / "dns.pcap").read_bytes()
     path = tmp_path / "long.pcap"
     path.write_bytes(data[:24] + data[24:] * 3000)
-    process = subprocess.Popen(
-        [*COMMAND, "dissect", *form, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    err = process.stderr.read()
-    process.wait(30)
+    command = [*COMMAND, "dissect", *form, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        err = process.stderr.read()
+        process.wait(30)
     assert err == b""
 
 
@@ -225,14 +224,14 @@ def test_packets_of_a_pipe_come_at_once(tmp_path: Path) -> None:
     """`tcpdump -w - | wishpy dissect - | grep ...` is of use only if lines are not held back."""
     data = (DATA / "nano_little.pcap").read_bytes()
     command = [*COMMAND, "dissect", "-T", "text", "-"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(data[: 24 + 16 + 42])
-    process.stdin.flush()
-    line = process.stdout.readline()
-    process.stdin.close()
-    process.wait(30)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(data[: 24 + 16 + 42])
+        process.stdin.flush()
+        line = process.stdout.readline()
+        process.stdin.close()
+        process.wait(30)
     assert b"ARP" in line
 
 

@@ -142,26 +142,26 @@ def test_ctrl_c_is_status_130(tmp_path: Path) -> None:
 
 def test_a_closed_pipe_ends_it_silently(demo: str) -> None:
     words = [*COMMAND, "table", *[demo] * 200, "-e", "frame.protocols", "-e", "frame.time"]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout is not None and process.stderr is not None
-    process.stdout.readline()
-    process.stdout.close()
-    assert process.stderr.read() == b""
-    assert process.wait(60) == 0
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 0
 
 
 def test_a_bar_where_a_person_watches(demo: str, tmp_path: Path) -> None:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))   # without a width tqdm shows nothing
     words = [*COMMAND, "table", demo, "-e", "ip.src", "-o", str(tmp_path / "out.csv")]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=slave)
-    os.close(slave)
-    shown = b""
-    with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
-        while piece := os.read(master, 4096):
-            shown += piece
-    os.close(master)
-    assert process.wait(60) == 0
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=slave) as process:
+        os.close(slave)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
+            while piece := os.read(master, 4096):
+                shown += piece
+        os.close(master)
+        assert process.wait(60) == 0
     assert b"100" in shown
 
 

@@ -88,6 +88,8 @@ class Worker(threading.Thread):
         process.wait()
         feeder.join()
         errors.join()
+        process.stdout.close()
+        process.stderr.close()
         self.messages = kept[0]
         if started is not None and started not in self.results:
             death = f"the process ended with status {process.returncode}: {self.messages[-1500:]}"

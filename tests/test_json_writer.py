@@ -57,6 +57,7 @@ def sweep(paths: list[Path]) -> dict[str, dict[str, Any]]:
             said = json.loads(line)
             if "found" in said:
                 found[said["path"]] = said
+        worker.stdout.close()
         assert worker.wait() == 0
     return found
 

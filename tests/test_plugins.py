@@ -172,7 +172,9 @@ def test_versions() -> None:
 @needs_tshark
 def test_versions_are_those_that_tshark_reports() -> None:
     versions = wishpy.versions()
-    text = " ".join(os.popen(f"{oracle.TSHARK} --version 2>/dev/null").read().split())
+    assert oracle.TSHARK is not None
+    done = subprocess.run([oracle.TSHARK, "--version"], capture_output=True, text=True, env=oracle.environment())
+    text = " ".join(done.stdout.split())
     compiled, _, running = text.partition("Running on")
     assert f" {versions['libwireshark']} " in text
     assert f"with GLib {versions['glib']}" in running

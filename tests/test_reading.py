@@ -240,31 +240,30 @@ def deliver(process: subprocess.Popen[bytes], pipe: object) -> None:
 
 
 def test_packets_of_standard_input_come_as_they_are_written() -> None:
-    process = shower("-", stdin=subprocess.PIPE)
-    deliver(process, process.stdin)
+    with shower("-", stdin=subprocess.PIPE) as process:
+        deliver(process, process.stdin)
 
 
 def test_packets_of_a_named_pipe_come_as_they_are_written(tmp_path: Path) -> None:
     path = tmp_path / "pipe.pcap"
     os.mkfifo(path)
-    process = shower(str(path))
-    with open(path, "wb") as pipe:
+    with shower(str(path)) as process, open(path, "wb") as pipe:
         deliver(process, pipe)
 
 
 def test_a_record_in_pieces_through_a_pipe() -> None:
     """A record that comes a few bytes at a time is one packet."""
-    process = shower("-", stdin=subprocess.PIPE)
     header, packets = records(DATA / "nano_little.pcap")
     data = header + packets[0] + packets[1]
-    for at in range(0, len(data), 11):
-        process.stdin.write(data[at : at + 11])
-        process.stdin.flush()
-        time.sleep(0.005)
-    expect_line(process, "1 ", 30)
-    expect_line(process, "2 ", 5)
-    process.stdin.close()
-    expect_line(process, "end", 5)
+    with shower("-", stdin=subprocess.PIPE) as process:
+        for at in range(0, len(data), 11):
+            process.stdin.write(data[at : at + 11])
+            process.stdin.flush()
+            time.sleep(0.005)
+        expect_line(process, "1 ", 30)
+        expect_line(process, "2 ", 5)
+        process.stdin.close()
+        expect_line(process, "end", 5)
 
 
 def test_pcapng_and_gzip_through_a_pipe(demo: str) -> None:
