@@ -104,10 +104,13 @@ endef
 # The interpreter was not built with the sanitizer: its library comes first by LD_PRELOAD, and pymalloc, which would
 # hide errors from it, stays out. Python itself leaks at exit, so leaks are for the tests that count them.
 SANITIZE = address,undefined
+# The sanitizer looks at its start for C++'s throw, which libraries bring in later (matplotlib's), and ends them otherwise.
+CXX_LIBRARY = libstdc++.so.6
+
 sanitize: system-for-test
 	$(call copy-tree,sanitize)
 	@$(MAKE) --no-print-directory -C build/sanitize check WISHPY_WERROR=1 WISHPY_SANITIZE=$(SANITIZE) VENV=.venv \
-	    WRAP='env LD_PRELOAD="'"$$($(or $(CC),cc) -print-file-name=libasan.so)"'" PYTHONMALLOC=malloc \
+	    WRAP='env LD_PRELOAD="'"$$($(or $(CC),cc) -print-file-name=libasan.so) $(CXX_LIBRARY)"'" PYTHONMALLOC=malloc \
 	        ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1'
 
 coverage: system-for-test
