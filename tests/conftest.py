@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import os
@@ -88,6 +89,16 @@ def isolated() -> Callable[..., Finished]:
         return run_python(str(ISOLATED / f"{name}.py"), *arguments, timeout=timeout)
 
     return run
+
+
+def read_terminal(master: int) -> bytes:
+    """What was written to a terminal until its other end was closed; closes this one."""
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says EIO then
+        while piece := os.read(master, 4096):
+            shown += piece
+    os.close(master)
+    return shown
 
 
 def printed(show: Callable[..., Any]) -> str:

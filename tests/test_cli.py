@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pty
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import oracle
 import pytest
-from conftest import DATA, ROOT, SHARED, needs_tshark
+from conftest import DATA, ROOT, SHARED, needs_tshark, read_terminal
 
 import wishpy
 
@@ -51,11 +50,7 @@ def test_a_terminal_gets_summaries(demo: str) -> None:
     master, slave = pty.openpty()
     with subprocess.Popen([*COMMAND, "dissect", demo], stdout=slave, stderr=subprocess.PIPE, cwd=ROOT) as process:
         os.close(slave)
-        shown = b""
-        with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
-            while piece := os.read(master, 4096):
-                shown += piece
-        os.close(master)
+        shown = read_terminal(master)
         assert process.wait(60) == 0
     same_words(shown.decode().splitlines(), oracle.lines(demo))
 

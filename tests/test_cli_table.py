@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import fcntl
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import oracle
 import pytest
-from conftest import DATA, needs_tshark
+from conftest import DATA, needs_tshark, read_terminal
 from test_cli import COMMAND, good, run
 
 import wishpy
@@ -156,11 +155,7 @@ def test_a_bar_where_a_person_watches(demo: str, tmp_path: Path) -> None:
     words = [*COMMAND, "table", demo, "-e", "ip.src", "-o", str(tmp_path / "out.csv")]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=slave) as process:
         os.close(slave)
-        shown = b""
-        with contextlib.suppress(OSError):  # Linux says EIO when the other end is closed
-            while piece := os.read(master, 4096):
-                shown += piece
-        os.close(master)
+        shown = read_terminal(master)
         assert process.wait(60) == 0
     assert b"100" in shown
 
