@@ -1,16 +1,7 @@
-"""The `wishpy` command, and `python -m wishpy`, which is the same."""
+"""`python -m wishpy` is the `wishpy` command."""
 
 import sys
 
-from . import _heap
+from .cli import main
 
-
-def program() -> int:
-    _heap.start_anew(sys.argv[1:])
-    from .cli import main
-
-    return main()
-
-
-if __name__ == "__main__":
-    sys.exit(program())
+sys.exit(main())

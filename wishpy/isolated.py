@@ -28,13 +28,23 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from . import _heap, errors
+from . import errors
 
 __all__ = ["Engagement", "start"]
 
 MESSAGE_LOG, MESSAGE_END, MESSAGE_ERROR = 3, 4, 5   # csrc/epan/worker.h has all of them
 
 ERROR_FACTS = ("errno", "filter", "position", "span", "field", "preference")
+
+# glibc's malloc takes these at a program's start alone, and a worker is a program of our own.
+HEAP = {
+    "hugetlb": 1,   # huge pages, where the system has some to give
+    "tcache_count": 2000,   # freed pieces of a size at hand; seven otherwise
+    # What is freed is soon wanted again. Given back to the system it would come as an empty page, to be cleared first.
+    "mmap_threshold": 32 << 20,
+    "trim_threshold": 64 << 20,
+    "top_pad": 16 << 20,
+}
 
 KEPT_WARM = 4          # idle workers, at most
 WARM_SECONDS = 5.0     # and for how long
@@ -90,6 +100,11 @@ def _environment() -> tuple[tuple[str, str], ...]:
     return tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith(looked_at)))
 
 
+def _worker_environment() -> dict[str, str]:
+    tunables = [os.environ.get("GLIBC_TUNABLES", ""), *(f"glibc.malloc.{name}={value}" for name, value in HEAP.items())]
+    return {**os.environ, "GLIBC_TUNABLES": ":".join(filter(None, tunables))}
+
+
 class _Process:
     """A running worker program and the descriptors that lead to it. When nobody refers to it any more it is ended."""
 
@@ -117,7 +132,7 @@ class _Process:
             command = [sys.executable, "-I", "-S", program, str(os.getpid()), *map(str, given)]
             self.program = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self.words, stderr=self.words, pass_fds=given,
-                start_new_session=True, cwd="/", env=_heap.environment(),
+                start_new_session=True, cwd="/", env=_worker_environment(),
             )  # fmt: skip
         except BaseException:
             self.close()

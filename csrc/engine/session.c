@@ -10,6 +10,7 @@
 
 #include "expert.h"
 #include "follow.h"
+#include "huge_pages.h"
 #include "heuristic_order.h"
 #include "library.h"
 #include "name_tables.h"
@@ -63,6 +64,7 @@ struct wp_session {
     bool columns;              /* are made */
     bool columns_filtered;     /* a filter asks for them */
     bool tree, two_pass, first_pass_done, ready;
+    bool huge_pages;                   /* were begun */
     uint8_t *wanted;                   /* owned; bit set of field ids, NULL for the whole tree */
     uint32_t wanted_ids;
     GArray *wanted_list;               /* owned; the same as a list, for priming */
@@ -395,6 +397,19 @@ watch_dissect(wp_session *session)
     }
 }
 
+/* What a short capture needs fits into what the process has already. */
+static inline void
+expect_growth_locked(wp_session *session, guint32 frame)
+{
+    enum { LONG_CAPTURE = 2048 };
+    if (session->huge_pages) {
+        wp_huge_pages_go_on_locked();
+    } else if (frame >= LONG_CAPTURE) {
+        wp_huge_pages_begin_locked();
+        session->huge_pages = true;
+    }
+}
+
 /* ---- a new conversation state ---- */
 
 static bool
@@ -504,6 +519,7 @@ dissect_locked(wp_session *session, wp_slot *slot)
         return leave_out_locked(session, slot);
     }
     watch_dissect(session);
+    expect_growth_locked(session, slot->frame->num);
     prime_locked(session, slot->edt, false);
     if (session->columns) {
         col_custom_prime_edt(slot->edt, &slot->columns);
@@ -550,6 +566,7 @@ first_pass_frame_locked(wp_session *session, epan_dissect_t *edt, wsc_record *re
     }
     if (dissect) {
         watch_dissect(session);
+        expect_growth_locked(session, local.num);
         wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL, false);
     }
     if (!dissect || session->read_filter == NULL || dfilter_apply_edt(session->read_filter, edt)) {
@@ -1014,6 +1031,9 @@ wp_session_free_locked(void *session_)
     if (session->epan != NULL) {
         close_slots_locked(session);
         epan_free(session->epan);
+    }
+    if (session->huge_pages) {
+        wp_huge_pages_end_locked();
     }
     if (session->provider.frames != NULL) {
         free_frame_data_sequence(session->provider.frames);

@@ -1,0 +1,12 @@
+/* huge_pages.h - what malloc takes from the system for dissecting, in huge pages. */
+#ifndef WISHPY_HUGE_PAGES_H
+#define WISHPY_HUGE_PAGES_H
+
+/* Between the two the heap grows by huge pages, where the system has some to give. Lock held. */
+void wp_huge_pages_begin_locked(void);
+void wp_huge_pages_end_locked(void);
+
+/* To be called in between, often: the heap may have grown beyond what begin had seen to. Costs next to nothing else. */
+void wp_huge_pages_go_on_locked(void);
+
+#endif

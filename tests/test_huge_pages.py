@@ -1,0 +1,63 @@
+"""The heap grows by huge pages while a long capture is dissected, and else by small ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import traffic
+from conftest import Finished, plain_memory
+
+FRAME = traffic.ethernet(traffic.ipv4(17, "192.0.2.1", "192.0.2.2", b"\0\7\0\7\0\x0a\0\0hi"))
+
+CODE = """
+import sys, wishpy
+
+def advised(flag):
+    "Kilobytes of the heap that were advised so."
+    total = size = 0
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            words = line.split()
+            if "-" in words[0]:
+                heap = words[-1] == "[heap]"
+            elif words[0] == "Size:":
+                size = int(words[1])
+            elif words[0] == "VmFlags:" and heap and flag in words:
+                total += size
+    return total
+
+def report():
+    print(advised("hg"), advised("nh"))
+
+report()
+with wishpy.Dissector(sys.argv[1], count=10) as short:
+    list(short)
+report()
+with wishpy.Dissector(sys.argv[1], two_pass=len(sys.argv) > 2) as long:
+    for packet in long:
+        if packet.number == 2090:
+            report()
+report()
+"""
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> str:
+    return str(traffic.write_pcap(tmp_path / "long.pcap", [FRAME] * 2100))
+
+
+@pytest.mark.skipif(
+    not os.path.isdir("/sys/kernel/mm/transparent_hugepage"), reason="the system has no transparent huge pages"
+)
+@plain_memory
+@pytest.mark.parametrize("two_pass", [(), ("two",)])
+def test_the_heap_grows_by_huge_pages(python: Callable[..., Finished], capture: str, two_pass: tuple[str, ...]) -> None:
+    run = python(capture, *two_pass, code=CODE)
+    run.check()
+    none, short, long, end = (tuple(map(int, line.split())) for line in run.out.splitlines())
+    assert none == short == (0, 0)
+    assert long[0] > 16 << 10 and long[1] == 0
+    assert end[0] < 16 << 10 < end[1]   # what was filled stays as it is; the room behind it may be small pages again
