@@ -71,7 +71,7 @@ build: venv
 	echo Building $(BUILT_WITH); \
 	$(PY) setup.py -q build_ext --inplace $$force && echo "$$($(PY) -V) $(BUILT_WITH)" > build/.built-with
 	@if [ ! pyproject.toml -ot $(VENV)/.wishpy ]; then \
-	    WISHPY_EXTENSIONS=0 $(VENV)/bin/pip install -q --no-build-isolation --no-deps -e . && touch $(VENV)/.wishpy; \
+	    WISHPY_EXTENSIONS=0 $(VENV)/bin/pip install -q --no-build-isolation --no-deps --config-settings editable_mode=compat -e . && touch $(VENV)/.wishpy; \
 	fi
 
 # ---- for people ----------------------------------------------------------------------------------------------

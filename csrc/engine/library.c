@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "expert.h"
+#include "name_tables.h"
 #include "settings.h"
 #include "ws_compat.h"
 
@@ -196,7 +197,7 @@ start_steps(wp_status *status, wp_error *error)
         forget_plugin_folders();
     }
     wtap_init(plugins);
-    if (!epan_init(NULL, NULL, plugins)) {
+    if (!wp_epan_init_locked(plugins)) {
         *status = wp_fail(error, WP_ELIBRARY, "libwireshark could not register its dissectors");
         return;
     }

@@ -1,4 +1,7 @@
-/* name_tables.c - the tables of names that libwireshark reads from files, kept from one epan_new to the next.
+/* name_tables.c - the tables of names that libwireshark reads from files: read once, and kept from one epan_new to the next.
+ *
+ * To 4.0 epan_init reads them, and the first epan_new once more before anybody has asked for a name. So epan_init is
+ * shown no files.
  *
  * To 4.0 each epan_new reads the tables of manufacturers, well-known addresses and services anew (addr_resolv.c,
  * host_name_lookup_reset): 30 ms, and 11 MB of memory that lives as long as the process, the old ones being forgotten.
@@ -214,9 +217,23 @@ static struct {
     bool users;                 /* the tables were read with the user's own files beside */
     bool whole;                 /* the tables hold what the files say that every session reads, and what sessions added */
     bool only_ranges;           /* `manuf` had no whole addresses, which would be in a table that is not kept */
-    bool held_back;             /* from epan_new, which runs now */
     map_layout as_read[KEPT];   /* how large they were then */
 } kept;
+
+/* The files that libwireshark shall not find now, up to a NULL. */
+static const char *const none[] = {NULL}, *const large[] = {"manuf", "services", NULL},
+                  *const all[] = {"manuf", "services", "wka", "enterprises.tsv", NULL};
+static const char *const *held_back = none;
+
+static bool
+is_held_back(const char *name)
+{
+    const char *const *at = held_back;
+    while (*at != NULL && strcmp(*at, name) != 0) {
+        at++;
+    }
+    return *at != NULL;
+}
 
 /* libwireshark asks for each file before it reads it: `manuf` and then `wka`, `services` before or after the two, and the
  * enterprises at last. */
@@ -238,10 +255,10 @@ note_reading(const char *name)
 char *
 get_datafile_path(const char *name)
 {
-    if (kept.held_back && (strcmp(name, "manuf") == 0 || strcmp(name, "services") == 0)) {
+    if (is_held_back(name)) {
         return g_strdup("");   /* no file has this name */
     }
-    if (!kept.held_back) {
+    if (held_back == none) {
         note_reading(name);
     }
     char *(*libwsutils)(const char *) = (char *(*)(const char *))dlsym(RTLD_NEXT, "get_datafile_path");
@@ -285,6 +302,15 @@ put_back(const map_layout contents[KEPT])
     }
 }
 
+bool
+wp_epan_init_locked(bool plugins)
+{
+    held_back = all;
+    const bool started = epan_init(NULL, NULL, plugins);
+    held_back = none;
+    return started;
+}
+
 epan_t *
 wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_provider_funcs *functions)
 {
@@ -298,9 +324,10 @@ wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_pr
         contents[i] = take_contents(tables[i].map());
     }
     forget_tables();
-    kept.whole = kept.held_back = keep;
+    kept.whole = keep;
+    held_back = keep ? large : none;
     epan_t *epan = epan_new(provider, functions);
-    kept.held_back = false;
+    held_back = none;
     if (keep) {
         put_back(contents);
     }
@@ -308,6 +335,12 @@ wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_pr
 }
 
 #else
+
+bool
+wp_epan_init_locked(bool plugins)
+{
+    return epan_init(NULL, NULL, plugins);
+}
 
 epan_t *
 wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_provider_funcs *functions)
