@@ -7,7 +7,6 @@ name that needs them is first used (PEP 562).
 from __future__ import annotations
 
 import importlib
-from typing import Any
 
 from .errors import (
     CaptureError,
@@ -19,6 +18,10 @@ from .errors import (
     PreferenceError,
     SessionError,
 )
+
+TYPE_CHECKING = False   # what type checkers take for true; typing itself would be half of what this import costs
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "1.0.0"
 

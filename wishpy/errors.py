@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+
+TYPE_CHECKING = False   # as in __init__.py
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "CaptureError",
