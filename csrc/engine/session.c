@@ -10,8 +10,8 @@
 
 #include "expert.h"
 #include "follow.h"
-#include "huge_pages.h"
 #include "heuristic_order.h"
+#include "huge_pages.h"
 #include "library.h"
 #include "name_tables.h"
 #include "pseudo_header.h"
