@@ -51,7 +51,7 @@ venv: system-for-build
 	@python=$$($(PYTHON) -c 'import sys; print(sys.version, sys.base_prefix)'); \
 	if [ "$$(cat $(VENV)/.made-by 2>/dev/null)" != "$$python" ]; then \
 	    echo "Making $(VENV)"; \
-	    $(PYTHON) -m venv --clear $(VENV) && $(VENV)/bin/pip install -q 'setuptools>=77' && \
+	    $(PYTHON) -m venv --clear $(VENV) && $(VENV)/bin/pip install -q 'pip>=22.1' 'setuptools>=77' && \
 	    echo "$$python" > $(VENV)/.made-by; \
 	fi
 
@@ -64,6 +64,7 @@ test-requirements: venv
 	fi
 
 # The extensions in the open: pip would wrap the compiler's and setup.py's messages in its own, and compile anew.
+# Installed in "compat" mode, by the path alone: else each start of this Python would import a finder of setuptools'.
 build: venv
 	@mkdir -p build
 	@force=--force; if [ "$$(cat build/.built-with 2>/dev/null)" = "$$($(PY) -V) $(BUILT_WITH)" ]; then force=; fi; \
