@@ -59,5 +59,5 @@ def test_the_heap_grows_by_huge_pages(python: Callable[..., Finished], capture: 
     run.check()
     none, short, long, end = (tuple(map(int, line.split())) for line in run.out.splitlines())
     assert none == short == (0, 0)
-    assert long[0] > 16 << 10 and long[1] == 0
-    assert end[0] < 16 << 10 < end[1]   # what was filled stays as it is; the room behind it may be small pages again
+    assert long[0] > 16 << 10
+    assert end[0] == 0

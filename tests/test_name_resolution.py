@@ -80,6 +80,34 @@ for profile in (None, "ours", None, None, "ours", "ours", None):
 """
 
 
+# Packets whose names are written by another process than the one that dissected them, or by another session.
+ELSEWHERE_CODE = """
+import pickle, sys
+sys.path.insert(0, sys.argv[1])
+import settings_checks, wishpy
+
+def lines(packets):
+    print([lines for _, lines in settings_checks.packet_trees(packets)])
+
+if sys.argv[3] == "load":
+    for name in ("plain", "ours"):
+        with open(name, "rb") as file:
+            lines(pickle.load(file))
+    sys.exit()
+names = ("mac", "network", "vlan", "transport")
+for options in ({}, {"profile": "ours"}):
+    isolated = {"isolated": True, "worker_user": None, "name_resolution": names}
+    with wishpy.Dissector(sys.argv[2], **isolated, **options) as packets:
+        lines(packets)
+for name, options in (("plain", {}), ("ours", {"profile": "ours"})):
+    with wishpy.Dissector(sys.argv[2], name_resolution=names, **options) as packets:
+        kept = list(packets)
+    with open(name, "wb") as file:
+        pickle.dump(kept, file)
+    lines(kept)
+"""
+
+
 @needs_tshark
 def test_names_from_the_files_of_a_profile(tmp_path: Path) -> None:
     folder = tmp_path / "wireshark" / "profiles" / "ours"
@@ -102,6 +130,25 @@ def test_names_from_the_files_of_a_profile(tmp_path: Path) -> None:
     for name in ("from-the-profile.example", "name-service-of-ours", "station-of-ours"):
         assert name in expected and name not in without
     assert "domain (53)" in without and "domain (53)" not in expected
+    for what, wanted in (("save", [without, expected] * 2), ("load", [without, expected])):
+        done = run_python(str(TESTS), path, what, code=ELSEWHERE_CODE, env={**os.environ, **home}, cwd=tmp_path).check()
+        assert done.splitlines() == wanted
+
+
+@needs_root
+def test_a_worker_that_may_not_read_a_profiles_ethers_says_so(tmp_path: Path, demo: str) -> None:
+    folder = tmp_path / "wireshark" / "profiles" / "ours"
+    folder.mkdir(parents=True)
+    folder.chmod(0o700)
+    code = """
+import sys, wishpy
+with wishpy.Dissector(sys.argv[1], isolated=True, profile="ours") as packets:
+    print(len(list(packets)))
+"""
+    env = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    assert run_python(demo, code=code, env=env).check() == "13\n"   # it need not read what is not there
+    (folder / "ethers").write_text("00:00:5e:00:53:01 station-of-ours\n")
+    assert "PermissionError" in run_python(demo, code=code, env=env).err
 
 
 def clock(identity: bytes) -> bytes:

@@ -72,8 +72,8 @@ def databases(records: Any) -> list[str]:
 
 
 def files_read_later(keywords: dict[str, Any]) -> list[str]:
-    """The files that settings name and that are opened when they are first needed: keys, databases."""
-    files = [keywords.get("tls_keylog")]
+    """The files that settings name and that are opened when they are first needed: keys, databases, names."""
+    files = [keywords.get("tls_keylog"), keywords.get("profile") and _epan._worker_ethers()]
     if preferences := keywords.get("preferences"):
         kinds = {info.name.lower(): info.type for info in registry.preferences()}
         files += [value for name, value in preferences.items() if kinds.get(name.lower()) == "Filename"]

@@ -12,23 +12,20 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, TYPE_CHECKING, Any, Union
 
 from . import __version__
 from ._epan import TableBatch, TablePlan, TableReader, _choose_plugins, _library_versions
 from .errors import FileError
 
-TYPE_CHECKING = False   # as in __init__.py
 if TYPE_CHECKING:
-    from typing import IO, Any
-
     import pandas
     import polars
     import pyarrow
 
-    Path = str | os.PathLike[str]
-
 __all__ = ["Batch", "Scan", "Table", "scan"]
 
+Path = Union[str, "os.PathLike[str]"]
 Progress = Callable[[int, int], object]
 
 BATCH_ROWS = 65_536

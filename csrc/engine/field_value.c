@@ -8,6 +8,7 @@
 
 #include "field_remake.h"
 #include "field_table.h"
+#include "name_tables.h"
 #include "session.h"
 #include "ws_compat.h"
 
@@ -139,16 +140,12 @@ wp_field_remake(const wp_field *field, field_info *fi, wsc_made *made)
 
 /* Formatting can throw (a custom format function, a value of a wrong size); nothing may leave the library so. */
 static char *
-format_locked(field_info *fi, char *label, wp_display_of of)
+display_locked(field_info *fi, wp_display_of of)
 {
     char *volatile text = NULL;
     TRY
     {
-        if (label != NULL) {
-            wsc_fill_label(fi, label);
-        } else {
-            text = wsc_value_display(fi, of);
-        }
+        text = wsc_value_display(fi, of);
     }
     CATCH_ALL
     {
@@ -156,6 +153,20 @@ format_locked(field_info *fi, char *label, wp_display_of of)
     }
     ENDTRY;
     return text;
+}
+
+void
+wp_fill_label_locked(field_info *fi, char label[WP_LABEL_SIZE])
+{
+    label[0] = '\0';
+    TRY
+    {
+        wsc_fill_label(fi, label);
+    }
+    CATCH_ALL
+    {
+    }
+    ENDTRY;
 }
 
 void
@@ -175,8 +186,9 @@ wp_field_label_locked(const wp_field *field, wp_resolution resolution, char labe
         g_strlcpy(label, wp_field_title(field->def), WP_LABEL_SIZE);
         return;
     }
+    wp_name_tables_need_locked();
     const wp_resolution before = wp_resolution_set_locked(resolution);
-    format_locked(&fi, label, WP_DISPLAY_OF_JSON);
+    wp_fill_label_locked(&fi, label);
     wp_resolution_set_locked(before);
     if (wp_field_has_value(field)) {
         wsc_make_end(&fi, &made);
@@ -196,7 +208,7 @@ wp_field_display_locked(const wp_field *field, wp_resolution resolution, wp_disp
         return wp_fail(error, WP_ELIBRARY, "%s: a value of this type cannot be formatted", field->def->name);
     }
     const wp_resolution before = wp_resolution_set_locked(resolution);
-    char *shown = format_locked(&fi, NULL, of);
+    char *shown = display_locked(&fi, of);
     wp_resolution_set_locked(before);
     wsc_make_end(&fi, &made);
     if (shown == NULL) {

@@ -1,20 +1,25 @@
-/* huge_pages.c - what malloc takes from the system for dissecting, in huge pages.
+/* huge_pages.c - what malloc takes from the system for a long capture, in huge pages.
  *
- * A long capture makes libwireshark allocate about 1 MB for each thousand packets. In pages of 4 KB that is a fault of the
- * processor for each, and again many misses when it is read: a twentieth of all time. Only a program that is started anew
- * can have glibc ask for huge pages itself (the tunable glibc.malloc.hugetlb). So room is allocated that the heap
- * does not have yet, the system is advised of it, and it is freed untouched: there the next allocations come from.
- * Where malloc works otherwise, nothing is gained, and nothing lost.
+ * A long capture makes libwireshark allocate 1 MB and more for each thousand packets. In pages of 4 KB that is a fault of
+ * the processor for each, and again many misses when it is read: a twentieth of all time. Only a program that is started
+ * anew can have glibc ask for huge pages itself (the tunable glibc.malloc.hugetlb). So room is allocated that the heap
+ * does not have yet, the system is advised of it, and it is freed untouched: there the next allocations come from. That
+ * is so in the main thread, whose heap ends at the process's break; other threads are left alone.
  *
- * In the end the room that is left is small pages again: what comes after shall not make the process grow by 2 MB at a
- * time. And whoever opens short captures alone keeps the heap that he has. */
+ * For the room to lie in the heap, glibc must keep large blocks there; then they no longer go back to the system one by one
+ * when they are freed. So the end of a long capture gives back what is free (malloc_trim, some milliseconds), and what
+ * the heap has not filled comes in small pages again. */
 #include "huge_pages.h"
 
 #include <stdlib.h>
 
 #if defined(__GLIBC__) && defined(__linux__)
 
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,42 +29,77 @@ enum {
                          * as much as two of them of what is free (M_MMAP_THRESHOLD in mallopt's manual) */
 };
 
-static void *end_of_heap;   /* when it was seen to last; guarded by the epan lock */
+/* Guarded by the epan lock. */
+static struct {
+    bool on;
+    char *first;         /* where the advice begins; it goes to the end of the heap */
+    void *end;           /* of the heap, when it was seen to last */
+} heap;
 
-static void
-advise_of_room(int advice)
+/* On a system that gives them to everybody, or to nobody, there is nothing to say. */
+static bool
+are_given_when_asked(void)
+{
+    char modes[64] = "";
+    const int file = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
+    const ssize_t size = file < 0 ? 0 : read(file, modes, sizeof modes - 1);
+    if (file >= 0) {
+        close(file);
+    }
+    return size > 0 && strstr(modes, "[madvise]") != NULL;
+}
+
+static char *
+page_from(const void *place)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    void *room = malloc(ROOM);
-    if (room != NULL) {
-        const uintptr_t first = ((uintptr_t)room + page - 1) / page * page;
-        const uintptr_t last = ((uintptr_t)room + ROOM) / page * page;
-        madvise((void *)first, last - first, advice);   /* it may well refuse: then the pages are small */
-        free(room);
+    return (char *)(((uintptr_t)place + page - 1) / page * page);
+}
+
+static void
+advise_of_room(void)
+{
+    char *room = malloc(ROOM);
+    char *end = sbrk(0);
+    if (room != NULL && room < end && end - room < 2 * ROOM) {   /* it lies at the end of the heap */
+        char *first = page_from(room);
+        madvise(first, (size_t)(end - first), MADV_HUGEPAGE);   /* it may well refuse: then the pages are small */
+        heap.first = heap.first == NULL || first < heap.first ? first : heap.first;
     }
-    end_of_heap = sbrk(0);
+    free(room);
+    heap.end = end;
 }
 
 void
 wp_huge_pages_begin_locked(void)
 {
+    if (gettid() != getpid() || !are_given_when_asked()) {
+        return;
+    }
     void *volatile large = malloc(LARGE);   /* volatile: else the compiler leaves both out */
     free(large);
-    advise_of_room(MADV_HUGEPAGE);
+    heap.on = true;
+    advise_of_room();
 }
 
 void
 wp_huge_pages_go_on_locked(void)
 {
-    if (sbrk(0) != end_of_heap) {   /* glibc's own record, no system call */
-        advise_of_room(MADV_HUGEPAGE);
+    if (heap.on && sbrk(0) != heap.end) {   /* glibc's own record, no system call */
+        advise_of_room();
     }
 }
 
 void
 wp_huge_pages_end_locked(void)
 {
-    advise_of_room(MADV_NOHUGEPAGE);
+    malloc_trim(0);
+    char *end = sbrk(0);
+    if (heap.first != NULL && heap.first < end) {
+        madvise(heap.first, (size_t)(end - heap.first), MADV_NOHUGEPAGE);
+    }
+    heap.first = NULL;
+    heap.on = false;
 }
 
 #else

@@ -1,9 +1,11 @@
-/* huge_pages.h - what malloc takes from the system for dissecting, in huge pages. */
+/* huge_pages.h - what malloc takes from the system for a long capture, in huge pages. */
 #ifndef WISHPY_HUGE_PAGES_H
 #define WISHPY_HUGE_PAGES_H
 
-/* Between the two the heap grows by huge pages, where the system has some to give. Lock held. */
+/* Between the two the heap grows by huge pages, where the system has some to give to who asks, and in the process's main
+ * thread. Lock held. */
 void wp_huge_pages_begin_locked(void);
+/* When what was allocated is free again, in any thread. */
 void wp_huge_pages_end_locked(void);
 
 /* To be called in between, often: the heap may have grown beyond what begin had seen to. Costs next to nothing else. */

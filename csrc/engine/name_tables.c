@@ -2,7 +2,7 @@
  *
  * To 4.0 epan_init reads the tables of manufacturers, well-known addresses, services and enterprises, and each epan_new
  * does it again (addr_resolv.c, host_name_lookup_reset): 24 ms, and 11 MB of memory that lives as long as the process,
- * the old ones being forgotten. So epan_init, which nobody asks for a name, is shown no files. The old tables are freed
+ * the old ones being forgotten. So epan_init is shown no files. The old tables are freed
  * here, through the library's own getters. And the three that are large, always say the same and grow by little are not
  * read again: their contents are taken out of the maps before, epan_new finds no file to read into its new ones, and the
  * contents are put into these. What is still read is `wka`, for the few whole addresses in it: they share a table with
@@ -309,10 +309,13 @@ wp_epan_init_locked(bool plugins)
     return started;
 }
 
+static bool made_ready;   /* there was an epan_new, which has read the tables */
+
 epan_t *
 wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_provider_funcs *functions)
 {
     map_layout contents[KEPT];
+    made_ready = true;
     if (kept.users) {
         close_users_ethers();
     }
@@ -332,7 +335,21 @@ wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_pr
     return epan;
 }
 
+void
+wp_name_tables_need_locked(void)
+{
+    static const struct packet_provider_funcs nothing;
+    if (!made_ready) {
+        epan_free(wp_epan_new_locked(NULL, &nothing));
+    }
+}
+
 #else
+
+void
+wp_name_tables_need_locked(void)
+{
+}
 
 bool
 wp_epan_init_locked(bool plugins)

@@ -10,4 +10,8 @@ bool wp_epan_init_locked(bool plugins);
 /* epan_new. A name that a session before has met or made is not known to the new one. Lock held; no other epan lives. */
 epan_t *wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_provider_funcs *functions);
 
+/* Before Wireshark writes a text with a name in it, where no session may have been before: for packets of other processes.
+ * Lock held. */
+void wp_name_tables_need_locked(void);
+
 #endif

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "expert.h"
+#include "field_remake.h"
 #include "follow.h"
+#include "library.h"
 #include "live_field.h"
 
 /* One growing array, kept from packet to packet and guarded by the epan lock. */
@@ -78,6 +80,7 @@ typedef struct {
     const tvbuff_t *last_tvb;     /* most fields lie in the source of the field before */
     uint32_t last_source;
     bool label_addresses;         /* their text would change as names become known */
+    bool label_all;               /* names are the user's own, known to this session alone */
     bool failed;
 } builder;
 
@@ -176,23 +179,23 @@ keep_value(const wp_field_def *def, field_info *fi, wp_node *node)
 }
 
 /* The line of an Ethernet address is written from a table that outlives the session and that another session's ARP
- * frames may rename; those of IP addresses only change while names are learnt. */
+ * frames may rename; those of IP addresses only change while names are learnt. A profile may name ports and more. */
 static inline bool
 names_may_change(const builder *b, const wp_field_def *def)
 {
-    return def->kind == WP_ETHER || (b->label_addresses && (def->kind == WP_IPV4 || def->kind == WP_IPV6));
+    return def->kind == WP_ETHER || b->label_all || (b->label_addresses && (def->kind == WP_IPV4 || def->kind == WP_IPV6));
 }
 
 static bool
 keep_label(const builder *b, const wp_field_def *def, field_info *fi, wp_node *node)
 {
-    char made[ITEM_LABEL_LENGTH];
+    char made[WP_LABEL_SIZE];
     const char *label = NULL;
     node->label = 0;
     if (fi->rep != NULL) {
         label = fi->rep->representation;
     } else if (names_may_change(b, def)) {
-        wsc_fill_label(fi, made);
+        wp_fill_label_locked(fi, made);
         label = made;
     }
     if (label == NULL) {
@@ -269,6 +272,7 @@ build_tree(const epan_dissect_t *edt, const wp_frame *frame, const wp_tree_optio
         .sources = edt->pi.data_src,
         .last_source = WP_NO_SOURCE,
         .label_addresses = (options->resolution & WP_RESOLVE_NETWORK) != 0,
+        .label_all = wp_library_is_personal(),
     };
     if (edt->tree != NULL) {
         keep_children(&b, edt->tree);

@@ -1032,9 +1032,6 @@ wp_session_free_locked(void *session_)
         close_slots_locked(session);
         epan_free(session->epan);
     }
-    if (session->huge_pages) {
-        wp_huge_pages_end_locked();
-    }
     if (session->provider.frames != NULL) {
         free_frame_data_sequence(session->provider.frames);
     }
@@ -1057,6 +1054,9 @@ wp_session_free_locked(void *session_)
         wp_place_leave_locked(session);
     }
     wp_origin_release(session->origin);
+    if (session->huge_pages) {
+        wp_huge_pages_end_locked();
+    }
     free(session);
 }
 

@@ -66,4 +66,8 @@ void wp_settings_forget_keys_locked(void);
 /* Puts everything back, in reverse, and frees `settings`. NULL is fine. */
 void wp_settings_undo_locked(wp_settings *settings);
 
+/* Where Wireshark looks for a name of an Ethernet address, each time that it has none yet; there may be no such file. To
+ * g_free. Lock held. */
+char *wp_profile_ethers_locked(void);
+
 #endif

@@ -21,6 +21,17 @@ leave_profile(const wp_undo *self)
     load_settings();
 }
 
+char *
+wp_profile_ethers_locked(void)
+{
+    char *path = get_persconffile_path("ethers", TRUE);   /* the profile's, and without one there the user's */
+    if (!file_exists(path)) {
+        g_free(path);
+        path = get_persconffile_path("ethers", FALSE);
+    }
+    return path;
+}
+
 wp_status
 wp_set_profile(const wp_setting *setting, GArray *list, wp_wrong *wrong, wp_error *error)
 {

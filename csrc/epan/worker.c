@@ -67,6 +67,18 @@ worker_is_spent(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
     return PyBool_FromLong(spent);
 }
 
+/* Of a profile: the file that is opened while packets are dissected. */
+static PyObject *
+worker_ethers(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
+{
+    epan_lock();
+    char *path = wp_profile_ethers_locked();
+    wp_epan_unlock();
+    PyObject *result = PyUnicode_DecodeFSDefault(path);
+    g_free(path);
+    return result;
+}
+
 static PyObject *
 worker_drop_reading(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored))
 {
@@ -443,6 +455,7 @@ PyMethodDef worker_methods[] = {
     {"_worker_start", worker_start, METH_VARARGS, NULL},
     {"_worker_become", worker_become, METH_VARARGS, NULL},
     {"_worker_is_spent", worker_is_spent, METH_NOARGS, NULL},
+    {"_worker_ethers", worker_ethers, METH_NOARGS, NULL},
     {"_worker_drop_reading", worker_drop_reading, METH_NOARGS, NULL},
     {"_worker_no_network", worker_no_network, METH_NOARGS, NULL},
     {"_worker_memory", worker_memory, METH_O, NULL},
