@@ -5,7 +5,7 @@
 /* Between the two the heap grows by huge pages, where the system has some to give to who asks, and in the process's main
  * thread. Lock held. */
 void wp_huge_pages_begin_locked(void);
-/* When what was allocated is free again, in any thread. */
+/* When what was allocated is free again, in any thread, also where nothing was begun: it goes back to the system. */
 void wp_huge_pages_end_locked(void);
 
 /* To be called in between, often: the heap may have grown beyond what begin had seen to. Costs next to nothing else. */
