@@ -386,27 +386,37 @@ watch_read(wp_session *session, uint32_t number)
     }
 }
 
+static int64_t
+nanoseconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 static inline void
 watch_dissect(wp_session *session)
 {
     if (session->watch != NULL) {
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        atomic_store_explicit(&session->watch->since, (int64_t)now.tv_sec * 1000000000 + now.tv_nsec,
-                              memory_order_release);
+        atomic_store_explicit(&session->watch->since, nanoseconds_now(), memory_order_release);
     }
 }
 
-/* Between what stays of a session for the next one lies what is free, in pieces: what has no place there makes the heap
- * grow. Looking for whole pages that are free takes a tenth of a short session's time, so not each does it. */
+/* Between what stays of a session for the next one lies what is free, in pieces: what finds no place there makes the heap
+ * grow, by another megabyte now and then. To give whole free pages back takes less than a millisecond, but long in a
+ * process that has much memory: there not each short session does it. */
 static void
 end_memory_locked(bool long_capture)
 {
-    enum { SHORT_SESSIONS = 16 };
-    static unsigned ended;
-    if (long_capture || ++ended % SHORT_SESSIONS == 0) {
-        wp_huge_pages_end_locked();
+    enum { SHORT_TIME = 4000000 };   /* nanoseconds */
+    static int64_t sessions_to_skip;
+    if (!long_capture && sessions_to_skip > 0) {
+        sessions_to_skip--;
+        return;
     }
+    const int64_t begin = nanoseconds_now();
+    wp_huge_pages_end_locked();
+    sessions_to_skip = (nanoseconds_now() - begin) / SHORT_TIME;
 }
 
 /* What a short capture needs fits into what the process has already. */
