@@ -2,11 +2,11 @@
  *
  * To 4.0 epan_init reads the tables of manufacturers, well-known addresses, services and enterprises, and each epan_new
  * does it again (addr_resolv.c, host_name_lookup_reset): 24 ms, and 11 MB of memory that lives as long as the process,
- * the old ones being forgotten. So epan_init is shown no files. The old tables are freed
- * here, through the library's own getters. And the three that are large, always say the same and grow by little are not
- * read again: their contents are taken out of the maps before, epan_new finds no file to read into its new ones, and the
- * contents are put into these. What is still read is `wka`, for the few whole addresses in it: they share a table with
- * those that sessions meet. And the enterprises, whose table has no getter.
+ * the old ones being forgotten. So epan_init is shown no files. The old tables are freed here, through the library's own
+ * getters. And the three that are large, always say the same and grow by little are not read again: their contents are
+ * taken out of the maps before, epan_new finds no file to read into its new ones, and the contents are put into these.
+ * What is still read is `wka`, for the few whole addresses in it: they share a table with those that sessions meet. And
+ * the enterprises, whose table has no getter.
  *
  * Both needs a map's array of slots, which has no getter. It is found by the map's layout, which is tried out on maps of
  * our own before it is believed. That the files are not found needs get_datafile_path, libwsutil's, to be the one below.
