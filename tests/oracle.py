@@ -12,9 +12,11 @@ The user's own Wireshark settings are kept out: HOME, XDG_CONFIG_HOME and WIRESH
 from __future__ import annotations
 
 import atexit
+import functools
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -26,19 +28,23 @@ TSHARK = shutil.which("tshark")
 
 Pairs = tuple[tuple[str, Any], ...]
 
-_empty_home: str | None = None
+
+@functools.cache
+def _folder() -> str:
+    """A folder of this process's own, gone at its end."""
+    folder = tempfile.mkdtemp(prefix="wishpy-oracle-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def environment(**more: str) -> dict[str, str]:
     """The environment for tshark: no configuration of the user's, UTC, and no colours."""
-    global _empty_home
-    if _empty_home is None:
-        _empty_home = tempfile.mkdtemp(prefix="wishpy-oracle-")
-        atexit.register(shutil.rmtree, _empty_home, ignore_errors=True)
+    home = os.path.join(_folder(), "home")
+    os.makedirs(home, exist_ok=True)
     # A sanitizer that is loaded into this Python has no business in tshark.
     unwanted = ("WIRESHARK_", "LD_PRELOAD", "ASAN_", "UBSAN_")
     env = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
-    env.update(HOME=_empty_home, XDG_CONFIG_HOME=_empty_home, WIRESHARK_CONFIG_DIR=_empty_home, TZ="UTC")
+    env.update(HOME=home, XDG_CONFIG_HOME=home, WIRESHARK_CONFIG_DIR=home, TZ="UTC")
     env.update(more)
     return env
 
@@ -136,23 +142,32 @@ def json_frames(path: str | os.PathLike[str], *options: str, env: dict[str, str]
     return _json(path, options, env)
 
 
-# A dissector that reads behind what it took finds there what a pointer of malloc's left, which is another one in each
-# run: EAP of 4.0 looks for digits behind "mnc" in a part of an identity that is just "m" (frame 359 of nDPI's fuzz
-# 11740; valgrind sees it in libwireshark alone). Without malloc's cache that changes tshark's answer in one run of 20.
-MOST_RUNS = 60
+# A dissector that reads what nobody wrote finds there what the last user of the memory left, often a pointer, which is
+# another one in each run: EAP of 4.0 looks for digits behind "mnc" in a part of an identity that is just "m" (frame 359
+# of nDPI's fuzz 11740; valgrind sees it in libwireshark alone). One run of tshark in a thousand shows that by itself.
+# So its heap is filled with a digit, a letter and a blank before use: what is read of it is seen at once.
+FILLS = ("1", "A", " ")
 
 
 def unsteady_frames(path: str | os.PathLike[str], frames: set[int]) -> set[int]:
-    """Those of these frames of which tshark itself says something else from one run to another."""
+    """Those of these frames of which tshark itself says something else from one run, or from one heap, to another."""
+    dirty = [environment(LD_PRELOAD=_dirty_malloc(), DIRTY_MALLOC=fill) for fill in FILLS]
     answers: dict[int, set[Any]] = {number: set() for number in frames}
-    for run in range(MOST_RUNS):
-        env = {**environment(), "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0" if run >= 3 else ""}
+    for env in (environment(), environment(), *dirty):
         for number, pairs in enumerate(json_frames(path, "-c", str(max(frames)), env=env), 1):
             if number in frames:
                 answers[number].add(pairs)
-        if all(len(said) > 1 for said in answers.values()):
-            break
     return {number for number, said in answers.items() if len(said) > 1}
+
+
+@functools.cache
+def _dirty_malloc() -> str:
+    """dirty_malloc.c, compiled."""
+    library = os.path.join(_folder(), "dirty_malloc.so")
+    compiler = shlex.split(os.environ.get("CC") or "cc")
+    source = os.path.join(os.path.dirname(__file__), "dirty_malloc.c")
+    subprocess.run([*compiler, "-O", "-shared", "-fPIC", "-o", library, source], check=True, env=environment())
+    return library
 
 
 def grouped_frames(path: str | os.PathLike[str], *options: str, env: dict[str, str] | None = None) -> Run:

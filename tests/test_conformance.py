@@ -8,9 +8,9 @@ values in the shape of the JSON. The columns are those of `tshark -T json -e _ws
 The captures are read in two processes (isolated/conform.py), each opening hundreds of Dissectors one after another,
 while each of tshark's runs is a fresh process: what a Dissector leaves behind would be seen as a difference.
 
-Wireshark is not always deterministic. When a frame differs, tshark is asked about it again and again (see
-oracle.unsteady_frames); only where its own answers differ from each other is the frame let off, with a warning that
-says so.
+Wireshark is not always deterministic: some dissectors read memory that nobody wrote. When a frame differs, tshark is
+asked about it again, with other characters in such memory (see oracle.unsteady_frames); only where its own answers
+differ from each other is the frame let off, with a warning that says so.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ pytestmark = [needs_tshark, pytest.mark.timeout(3600)]
 OWN = captures_under(DATA)
 OTHERS = captures_under(SHARED) if SHARED.is_dir() else []
 CAPTURES = [*OWN, *OTHERS]
+FUZZ = SHARED / "malformed" / "ndpi-fuzz-2020-02-16-11740.pcapng"
 WORKERS = 2
 
 
@@ -93,7 +94,7 @@ class Worker(threading.Thread):
         self.messages = kept[0]
         if started is not None and started not in self.results:
             death = f"the process ended with status {process.returncode}: {self.messages[-1500:]}"
-            self.results[started] = {"found": [death], "frames": 0, "nodes": 0, "odd": [], "unsteady": []}
+            self.results[started] = {"found": [death], "frames": 0, "nodes": 0, "let_off": []}
         elif self.messages and started is not None:
             self.results[started]["found"].append(f"on standard error: {self.messages[-1500:]}")
         return started
@@ -137,13 +138,9 @@ def results(request: pytest.FixtureRequest) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("capture", CAPTURES, ids=capture_id)
 def test_equal_to_tshark(capture: Path, results: dict[str, dict[str, Any]]) -> None:
     result = results[str(capture)]
-    if result["odd"] and set(result["odd"]) == set(result["unsteady"]):
-        warnings.warn(
-            f"{capture_id(capture)}: tshark says something else about frames {result['odd']} each time it is asked:\n"
-            + "\n".join(result["found"]),
-            stacklevel=1,
-        )
-        return
+    if result["let_off"]:
+        text = "\n".join([capture_id(capture), *result["let_off"]])
+        warnings.warn(f"tshark says now this, now that about these frames of {text}", stacklevel=1)
     assert not result["found"], "\n".join(result["found"])
 
 
@@ -154,6 +151,13 @@ def test_nothing_was_left_out(results: dict[str, dict[str, Any]]) -> None:
         manifest = {row["path"]: int(row["packets"]) for row in csv.DictReader(file)}
     compared = {capture_id(path): results[str(path)]["frames"] for path in OTHERS}
     assert compared == manifest
+
+
+@pytest.mark.skipif(not FUZZ.exists(), reason="../shared/captures is not there")
+def test_only_what_tshark_itself_cannot_say_is_let_off() -> None:
+    """Frame 359 has an identity behind whose end EAP of Wireshark 4.0 reads on; its neighbours are fuzzed, too."""
+    unsteady = oracle.unsteady_frames(FUZZ, set(range(340, 361)))
+    assert unsteady == ({359} if wishpy.versions()["libwireshark"].startswith("4.0.") else unsteady & {359})
 
 
 # --- can the comparison fail? ---------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """Compare wishpy with tshark over the captures named on standard input, all in this one process; and what a worker
 process says of the same captures with that, packet by packet, byte by byte of what is pickled.
 
-For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "nodes": ..., "found": [...]} at
-its end, a JSON object a line, so that a crash shows where it was. test_conformance runs two of these side by side.
+For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "nodes": ..., "found": [...],
+"let_off": [...]} at its end, a JSON object a line, so that a crash shows where it was; let off is what differs in
+frames of which tshark itself says now this, now that. test_conformance runs two of these side by side.
 """
 
 from __future__ import annotations
@@ -58,8 +59,8 @@ def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) 
 
 
 def conform(path: str) -> dict[str, Any]:
-    found: list[str] = []
-    odd: set[int] = set()
+    found: list[str] = []  # what is wrong with the file as a whole
+    odd: dict[int, list[str]] = {}  # and with each frame
     failed: list[str] = []
     failed_there: list[str] = []
     runs = [
@@ -71,8 +72,8 @@ def conform(path: str) -> dict[str, Any]:
     count = nodes = 0
     here, there = packets_of(path, failed, False), packets_of(path, failed_there, True)
     for packet, other, *said in itertools.zip_longest(here, there, *runs, fillvalue=END):
-        if (packet is END) != (other is END) or (packet is not END and pickle.dumps(packet) != pickle.dumps(other)):
-            found.append(f"frame {count + 1}: a worker's packet is another one")
+        if (packet is END) != (other is END):
+            found.append(f"{'in process' if packet is END else 'in a worker'} there are {count} frames, there are more")
         if packet is END or said[0] is END:
             found.append(f"{'tshark' if packet is END else 'wishpy'} has more than {count} frames")
             break
@@ -83,9 +84,10 @@ def conform(path: str) -> dict[str, Any]:
         wrong += oracle.differences(
             [oracle.Node(layer) for layer in packet.layers], packet.to_dict(), pairs, grouped, pdml
         )
+        if other is not END and pickle.dumps(packet) != pickle.dumps(other):
+            wrong.append("a worker's packet is another one")
         if wrong:
-            odd.add(count)
-            found += [f"frame {count}: {line}" for line in wrong[: max(0, MOST - len(found))]]
+            odd[count] = wrong
     for run in runs:
         run.close()
     status = runs[0].status
@@ -93,15 +95,11 @@ def conform(path: str) -> dict[str, Any]:
         found.append(f"tshark's exit status is {status}, wishpy raised {'FileError' if failed else 'nothing'}")
     if failed != failed_there:
         found.append(f"in process the file ended with {failed}, in a worker with {failed_there}")
-    shaky = oracle.unsteady_frames(path, odd) if odd else set()
-    return {
-        "path": path,
-        "frames": count,
-        "nodes": nodes,
-        "found": found,
-        "odd": sorted(odd),
-        "unsteady": sorted(shaky),
-    }
+    unsteady = oracle.unsteady_frames(path, set(odd)) if odd else set()
+    lines = {True: [], False: found}  # type: dict[bool, list[str]]
+    for number, wrong in odd.items():
+        lines[number in unsteady] += [f"frame {number}: {line}" for line in wrong]
+    return {"path": path, "frames": count, "nodes": nodes, "found": found[:MOST], "let_off": lines[True][:MOST]}
 
 
 def main() -> None:
