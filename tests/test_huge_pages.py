@@ -37,17 +37,13 @@ report()
 with wishpy.Dissector(sys.argv[1], count=10) as short:
     list(short)
 report()
-with wishpy.Dissector(sys.argv[1], two_pass=len(sys.argv) > 2) as long:
+with wishpy.Dissector(sys.argv[1], two_pass=len(sys.argv) > 3) as long:
     for packet in long:
-        if packet.number == 2090:
+        if packet.number == int(sys.argv[2]):
             report()
+            break
 report()
 """
-
-
-@pytest.fixture
-def capture(tmp_path: Path) -> str:
-    return str(traffic.write_pcap(tmp_path / "long.pcap", [FRAME] * 2100))
 
 
 def are_given_when_asked() -> bool:
@@ -58,11 +54,17 @@ def are_given_when_asked() -> bool:
 
 @plain_memory
 @pytest.mark.parametrize("two_pass", [(), ("two",)])
-def test_the_heap_grows_by_huge_pages(python: Callable[..., Finished], capture: str, two_pass: tuple[str, ...]) -> None:
-    run = python(capture, *two_pass, code=CODE)
+@pytest.mark.parametrize(("count", "size", "looked_at"), [(2100, 0, 2090), (4100, 1024, 5)], ids=["packets", "bytes"])
+def test_the_heap_grows_by_huge_pages(
+    python: Callable[..., Finished], tmp_path: Path, two_pass: tuple[str, ...], count: int, size: int, looked_at: int
+) -> None:
+    """From the 2048th packet on, and in a file of 4 MB from the first."""
+    capture = traffic.write_pcap(tmp_path / "long.pcap", [FRAME + bytes(size)] * count)
+    run = python(str(capture), str(looked_at), *two_pass, code=CODE)
     run.check()
     none, short, long, end = (tuple(map(int, line.split())) for line in run.out.splitlines())
-    assert none == short == (0, 0)
+    assert none == (0, 0)
+    assert short == (0, 0) if size == 0 else short[0] == 0
     assert long[0] > 16 << 10 if are_given_when_asked() else long == (0, 0)
     assert end[0] == 0
 

@@ -8,7 +8,7 @@
  *
  * For the room to lie in the heap, glibc must keep large blocks there; then they no longer go back to the system one by one
  * when they are freed. So the end of a long capture gives back what is free (malloc_trim, some milliseconds), and what
- * the heap has not filled comes in small pages again. */
+ * the heap has not filled comes as it would without us again. */
 #include "huge_pages.h"
 
 #include <stdlib.h>
@@ -32,13 +32,13 @@ enum {
 /* Guarded by the epan lock. */
 static struct {
     bool on;
+    bool must_ask;       /* else the system gives them to everybody */
     char *first;         /* where the advice begins; it goes to the end of the heap */
     void *end;           /* of the heap, when it was seen to last */
 } heap;
 
-/* On a system that gives them to everybody, or to nobody, there is nothing to say. */
 static bool
-are_given_when_asked(void)
+are_given(bool *must_ask)
 {
     char modes[64] = "";
     const int file = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
@@ -46,7 +46,8 @@ are_given_when_asked(void)
     if (file >= 0) {
         close(file);
     }
-    return size > 0 && strstr(modes, "[madvise]") != NULL;
+    *must_ask = strstr(modes, "[madvise]") != NULL;
+    return size > 0 && (*must_ask || strstr(modes, "[always]") != NULL);
 }
 
 static char *
@@ -57,11 +58,11 @@ page_from(const void *place)
 }
 
 static void
-advise_of_room(void)
+make_room(void)
 {
     char *room = malloc(ROOM);
     char *end = sbrk(0);
-    if (room != NULL && room < end && end - room < 2 * ROOM) {   /* it lies at the end of the heap */
+    if (heap.must_ask && room != NULL && room < end && end - room <= 3 * ROOM) {   /* it lies at the end of the heap */
         char *first = page_from(room);
         madvise(first, (size_t)(end - first), MADV_HUGEPAGE);   /* it may well refuse: then the pages are small */
         heap.first = heap.first == NULL || first < heap.first ? first : heap.first;
@@ -73,20 +74,20 @@ advise_of_room(void)
 void
 wp_huge_pages_begin_locked(void)
 {
-    if (gettid() != getpid() || !are_given_when_asked()) {
+    if (gettid() != getpid() || !are_given(&heap.must_ask)) {
         return;
     }
     void *volatile large = malloc(LARGE);   /* volatile: else the compiler leaves both out */
     free(large);
     heap.on = true;
-    advise_of_room();
+    make_room();
 }
 
 void
 wp_huge_pages_go_on_locked(void)
 {
     if (heap.on && sbrk(0) != heap.end) {   /* glibc's own record, no system call */
-        advise_of_room();
+        make_room();
     }
 }
 

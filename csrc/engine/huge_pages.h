@@ -2,8 +2,8 @@
 #ifndef WISHPY_HUGE_PAGES_H
 #define WISHPY_HUGE_PAGES_H
 
-/* Between the two the heap grows by huge pages, where the system has some to give to who asks, and in the process's main
- * thread. Lock held. */
+/* Between the two the heap grows by huge pages, where the system has some to give, and in the process's main thread. Lock
+ * held. */
 void wp_huge_pages_begin_locked(void);
 /* When what was allocated is free again, in any thread, also where nothing was begun: it goes back to the system. */
 void wp_huge_pages_end_locked(void);

@@ -419,7 +419,28 @@ end_memory_locked(bool long_capture)
     sessions_to_skip = (nanoseconds_now() - begin) / SHORT_TIME;
 }
 
-/* What a short capture needs fits into what the process has already. */
+/* What a short capture needs fits into what the process has already. Of a file the size tells beforehand which it is, so
+ * that also what is allocated once for each session finds its place; of other sources, the packets. */
+static void
+begin_growth_locked(wp_session *session)
+{
+    wp_huge_pages_begin_locked();
+    session->huge_pages = true;
+}
+
+static void
+expect_long_file_locked(wp_session *session)
+{
+    enum { LONG_FILE = 4 << 20 };
+    int64_t done, size = 0;
+    if (session->file != NULL) {
+        wp_source_file_progress(session->file, &done, &size);
+    }
+    if (size >= LONG_FILE) {
+        begin_growth_locked(session);
+    }
+}
+
 static inline void
 expect_growth_locked(wp_session *session, guint32 frame)
 {
@@ -427,8 +448,7 @@ expect_growth_locked(wp_session *session, guint32 frame)
     if (session->huge_pages) {
         wp_huge_pages_go_on_locked();
     } else if (frame >= LONG_CAPTURE) {
-        wp_huge_pages_begin_locked();
-        session->huge_pages = true;
+        begin_growth_locked(session);
     }
 }
 
@@ -954,6 +974,7 @@ open_locked(wp_session *session, const wp_session_options *options, wp_error *er
     }
     session->columns_filtered = session->display_filter != NULL && wsc_filter_needs_columns(session->display_filter);
     session->columns = session->columns || session->columns_filtered;
+    expect_long_file_locked(session);
     if (session->epan == NULL) {
         start_epan_locked(session);
     }
