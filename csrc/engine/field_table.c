@@ -196,15 +196,3 @@ wp_field_title(const wp_field_def *def)
 {
     return ((const header_field_info *)wp_field_more_of(def)->registered)->name;
 }
-
-void
-wp_field_table_each(void (*each)(wp_field_def *def, void *data), void *data)
-{
-    for (uint32_t i = 0; i < WP_FIELD_CHUNKS; i++) {
-        for (uint32_t j = 0; wp_field_chunks[i] != NULL && j < WP_FIELD_CHUNK; j++) {
-            if (wp_field_chunks[i][j].name != NULL) {
-                each(&wp_field_chunks[i][j], data);
-            }
-        }
-    }
-}

@@ -31,7 +31,4 @@ wp_field_def *wp_field_define_locked(const void *registered);
 /* "Source Address"; borrowed for good. No lock. */
 const char *wp_field_title(const wp_field_def *def);
 
-/* Calls `each` for every entry in use, in order of id. The GIL keeps the caches still. */
-void wp_field_table_each(void (*each)(wp_field_def *def, void *data), void *data);
-
 #endif

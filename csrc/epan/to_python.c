@@ -353,7 +353,7 @@ bytes_to_python(wp_field_def *def, const wp_value *value)
 }
 
 /* A field's value where it has one; NULL without an exception where it has none (a protocol, a line of text). */
-static PyObject *
+static inline __attribute__((always_inline)) PyObject *
 plain_value(const wp_field *field)
 {
     wp_field_def *def = field->def;
@@ -401,17 +401,22 @@ has_value(const wp_field_def *def)
     return def->kind != WP_NONE && def->kind != WP_PROTOCOL;
 }
 
-/* ---- trees ---- */
+/* ---- trees ----
+ * Written once for both kinds of tree, and compiled twice: `live` is a constant in each, which takes the questions after
+ * the kind out of the loop over the fields. */
 
-static PyObject *layer_to_dict(wp_cursor first);
+#define BOTH_KINDS static inline __attribute__((always_inline))
 
-static PyObject *
-children_to_python(const wp_cursor *here)
+static PyObject *live_layer(wp_cursor first);
+static PyObject *kept_layer(wp_cursor first);
+
+BOTH_KINDS PyObject *
+children_to_python(const wp_cursor *here, const bool live)
 {
     if (!wp_cursor_nested(here)) {
         Py_RETURN_NONE;
     }
-    return layer_to_dict(wp_cursor_children(here));
+    return live ? live_layer(wp_cursor_children(here)) : kept_layer(wp_cursor_children(here));
 }
 
 static int
@@ -424,16 +429,15 @@ get_field(const wp_cursor *here, wp_field *field)
     return 0;
 }
 
-/* A line of text is its own key. A new reference. */
+/* A line of text is its own key. Borrowed; of a line of text it is owned by *text, which is given back in the end. */
 static inline PyObject *
-new_key(const wp_field *field)
+key_of(const wp_field *field, PyObject **text)
 {
+    *text = NULL;
     if (field->def->text_only) {
-        return text_to_python(field->label == NULL ? "" : field->label);
+        return *text = text_to_python(field->label == NULL ? "" : field->label);
     }
-    PyObject *key = field_key(field->def);
-    Py_XINCREF(key);
-    return key;
+    return field_key(field->def);
 }
 
 static int
@@ -455,7 +459,7 @@ put_repeat(PyObject *dict, PyObject *key, PyObject *found, PyObject *value)
 
 /* Puts a value under a key; a second one makes it a list. No native value is a list itself, so that a list found
  * there is always one of repeats. Steals `value`. Returns 1 where the key was there before, -1 with an exception. */
-static int
+static inline int
 put(PyObject *dict, PyObject *key, PyObject *value)
 {
     if (value == NULL) {
@@ -471,25 +475,25 @@ put(PyObject *dict, PyObject *key, PyObject *value)
     return result;
 }
 
-static PyObject *
-tree_key_for(const wp_field *field, PyObject *key)
+/* As key_of. */
+static inline PyObject *
+tree_key_of(const wp_field *field, PyObject *key, PyObject **text)
 {
-    if (!field->def->text_only) {
-        PyObject *tree = tree_key(field->def);
-        Py_XINCREF(tree);
-        return tree;
+    *text = NULL;
+    if (field->def->text_only) {
+        return *text = PyUnicode_FromFormat("%U_tree", key);
     }
-    return PyUnicode_FromFormat("%U_tree", key);
+    return tree_key(field->def);
 }
 
 enum { IRREGULAR = 2 };   /* some of the fields of one name have children and some have not: see careful_layer */
 
 /* The children of a field that has a value of its own, under its name with "_tree". */
-static int
-put_tree(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *field, bool repeated)
+BOTH_KINDS int
+put_tree(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *field, bool repeated, const bool live)
 {
     const bool nested = wp_cursor_nested(here);
-    PyObject *tree = tree_key_for(field, key);
+    PyObject *text, *tree = tree_key_of(field, key, &text);
     if (tree == NULL) {
         return -1;
     }
@@ -497,24 +501,30 @@ put_tree(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *f
     if (repeated && nested != (PyDict_GetItemWithError(dict, tree) != NULL)) {
         result = PyErr_Occurred() ? -1 : IRREGULAR;
     } else if (nested) {
-        result = put(dict, tree, children_to_python(here));
+        result = put(dict, tree, children_to_python(here, live));
     }
-    Py_DECREF(tree);
+    Py_XDECREF(text);
     return result;
 }
 
 /* One field into its dict. 0 or 1 on success, IRREGULAR, or -1 with an exception. */
-static int
-put_field(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *field)
+BOTH_KINDS int
+put_field(PyObject *dict, const wp_cursor *here, PyObject *key, const wp_field *field, const bool live)
 {
     if (!has_value(field->def)) {
-        return put(dict, key, children_to_python(here));
+        return put(dict, key, children_to_python(here, live));
     }
     const int repeated = put(dict, key, plain_value(field));
     if (repeated < 0 || (repeated == 0 && !wp_cursor_nested(here))) {
         return repeated;
     }
-    return put_tree(dict, here, key, field, repeated == 1);
+    return put_tree(dict, here, key, field, repeated == 1, live);
+}
+
+static PyObject *
+any_children(const wp_cursor *here)
+{
+    return children_to_python(here, here->block == NULL);
 }
 
 /* Has a field of this key, among these siblings, any children? */
@@ -526,9 +536,9 @@ any_nested(wp_cursor here, PyObject *key)
         if (!wp_cursor_nested(&here)) {
             continue;
         }
-        PyObject *other = get_field(&here, &field) < 0 ? NULL : new_key(&field);
+        PyObject *text = NULL, *other = get_field(&here, &field) < 0 ? NULL : key_of(&field, &text);
         const int same = other == NULL ? -1 : PyUnicode_Compare(other, key) == 0;
-        Py_XDECREF(other);
+        Py_XDECREF(text);
         if (same != 0) {
             return same;
         }
@@ -540,7 +550,7 @@ static int
 put_carefully(PyObject *dict, wp_cursor first, const wp_cursor *here, PyObject *key, const wp_field *field)
 {
     if (!has_value(field->def)) {
-        return put(dict, key, children_to_python(here));
+        return put(dict, key, any_children(here));
     }
     if (put(dict, key, plain_value(field)) < 0) {
         return -1;
@@ -549,9 +559,9 @@ put_carefully(PyObject *dict, wp_cursor first, const wp_cursor *here, PyObject *
     if (nested <= 0) {
         return nested;
     }
-    PyObject *tree = tree_key_for(field, key);
-    const int result = tree == NULL ? -1 : put(dict, tree, children_to_python(here));
-    Py_XDECREF(tree);
+    PyObject *text, *tree = tree_key_of(field, key, &text);
+    const int result = tree == NULL ? -1 : put(dict, tree, any_children(here));
+    Py_XDECREF(text);
     return result;
 }
 
@@ -562,9 +572,9 @@ careful_layer(PyObject *dict, wp_cursor first)
 {
     for (wp_cursor here = first; wp_cursor_ok(&here); wp_cursor_next(&here)) {
         wp_field field;
-        PyObject *key = get_field(&here, &field) < 0 ? NULL : new_key(&field);
+        PyObject *text = NULL, *key = get_field(&here, &field) < 0 ? NULL : key_of(&field, &text);
         const int status = key == NULL ? -1 : put_carefully(dict, first, &here, key, &field);
-        Py_XDECREF(key);
+        Py_XDECREF(text);
         if (status < 0) {
             return -1;
         }
@@ -572,17 +582,17 @@ careful_layer(PyObject *dict, wp_cursor first)
     return 0;
 }
 
-static int
-quick_layer(PyObject *dict, wp_cursor here)
+BOTH_KINDS int
+quick_layer(PyObject *dict, wp_cursor here, const bool live)
 {
     for (; wp_cursor_ok(&here); wp_cursor_next(&here)) {
         wp_field field;
-        PyObject *key = get_field(&here, &field) < 0 ? NULL : new_key(&field);
+        PyObject *text, *key = get_field(&here, &field) < 0 ? NULL : key_of(&field, &text);
         if (key == NULL) {
             return -1;
         }
-        const int status = put_field(dict, &here, key, &field);
-        Py_DECREF(key);
+        const int status = put_field(dict, &here, key, &field, live);
+        Py_XDECREF(text);
         if (status < 0 || status == IRREGULAR) {
             return status;
         }
@@ -590,15 +600,18 @@ quick_layer(PyObject *dict, wp_cursor here)
     return 0;
 }
 
-static PyObject *
-layer_to_dict(wp_cursor first)
+BOTH_KINDS PyObject *
+layer_to_dict(wp_cursor first, const bool live)
 {
+    if (live != (first.block == NULL)) {
+        __builtin_unreachable();
+    }
     PyObject *dict = PyDict_New();
     if (dict == NULL || Py_EnterRecursiveCall(" while making a packet's dict")) {
         Py_XDECREF(dict);
         return NULL;
     }
-    int status = quick_layer(dict, first);
+    int status = quick_layer(dict, first, live);
     if (status == IRREGULAR) {
         PyDict_Clear(dict);
         status = careful_layer(dict, first);
@@ -610,16 +623,28 @@ layer_to_dict(wp_cursor first)
     return dict;
 }
 
+static PyObject *
+live_layer(wp_cursor first)
+{
+    return layer_to_dict(first, true);
+}
+
+static PyObject *
+kept_layer(wp_cursor first)
+{
+    return layer_to_dict(first, false);
+}
+
 PyObject *
 live_to_dict(const proto_node *root)
 {
-    return layer_to_dict(wp_cursor_live(root));
+    return live_layer(wp_cursor_live(root));
 }
 
 PyObject *
 block_to_dict(const wp_block *block)
 {
-    return layer_to_dict(wp_cursor_kept(block, 0, block->node_count));
+    return kept_layer(wp_cursor_kept(block, 0, block->node_count));
 }
 
 PyObject *
@@ -629,7 +654,7 @@ value_to_python(const wp_cursor *here)
     if (get_field(here, &field) < 0) {
         return NULL;
     }
-    return has_value(field.def) ? plain_value(&field) : children_to_python(here);
+    return has_value(field.def) ? plain_value(&field) : any_children(here);
 }
 
 /* ---- what Wireshark writes ----
