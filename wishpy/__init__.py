@@ -20,8 +20,13 @@ from .errors import (
 )
 
 TYPE_CHECKING = False   # what type checkers take for true; typing itself would be half of what this import costs
-if TYPE_CHECKING:
-    from typing import Any
+if TYPE_CHECKING:   # what __getattr__ below fetches at its first use
+    from ._epan import DisplayFilter, Dissector, Field, Packet, Writer
+    from ._pcap import RawPacket
+    from .about import versions
+    from .capture import Capturer, interfaces
+    from .registry import field, fields, preferences, protocols
+    from .tables import Scan, scan
 
 __version__ = "1.0.0"
 
@@ -44,26 +49,42 @@ _LAZY: dict[str, str] = {
     "versions": "wishpy.about",
 }
 
-__all__ = [
+__all__ = [   # in full: type checkers add up no lists
     "CaptureError",
+    "Capturer",
+    "DisplayFilter",
+    "Dissector",
     "DissectorCrash",
     "Error",
+    "Field",
     "FieldError",
     "FileError",
     "FilterError",
+    "Packet",
     "PreferenceError",
+    "RawPacket",
+    "Scan",
     "SessionError",
-    *_LAZY,
+    "Writer",
+    "field",
+    "fields",
+    "interfaces",
+    "preferences",
+    "protocols",
+    "scan",
+    "versions",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    module = _LAZY.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(module), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:   # who checks types is to be told of a name that is not there
+
+    def __getattr__(name: str) -> object:
+        module = _LAZY.get(name)
+        if module is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(module), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,8 @@ import os
 TYPE_CHECKING = False   # as in __init__.py
 if TYPE_CHECKING:
     from typing import Any
+else:
+    Any = object   # for who evaluates the annotations
 
 __all__ = [
     "CaptureError",
