@@ -94,13 +94,18 @@ wp_huge_pages_go_on_locked(void)
 void
 wp_huge_pages_end_locked(void)
 {
-    malloc_trim(0);
     char *end = sbrk(0);
     if (heap.first != NULL && heap.first < end) {
         madvise(heap.first, (size_t)(end - heap.first), MADV_NOHUGEPAGE);
     }
     heap.first = NULL;
     heap.on = false;
+}
+
+void
+wp_heap_trim(void)
+{
+    malloc_trim(0);
 }
 
 #else
@@ -117,6 +122,11 @@ wp_huge_pages_go_on_locked(void)
 
 void
 wp_huge_pages_end_locked(void)
+{
+}
+
+void
+wp_heap_trim(void)
 {
 }
 

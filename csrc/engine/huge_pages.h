@@ -5,10 +5,12 @@
 /* Between the two the heap grows by huge pages, where the system has some to give, and in the process's main thread. Lock
  * held. */
 void wp_huge_pages_begin_locked(void);
-/* When what was allocated is free again, in any thread, also where nothing was begun: it goes back to the system. */
 void wp_huge_pages_end_locked(void);
 
 /* To be called in between, often: the heap may have grown beyond what begin had seen to. Costs next to nothing else. */
 void wp_huge_pages_go_on_locked(void);
+
+/* What is free goes back to the system, of any thread. */
+void wp_heap_trim(void);
 
 #endif

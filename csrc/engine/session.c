@@ -410,14 +410,17 @@ end_memory_locked(bool long_capture)
 {
     enum { SHORT_TIME = 4000000 };   /* nanoseconds */
     static int64_t sessions_to_skip;
+    wp_huge_pages_end_locked();
     if (!long_capture && sessions_to_skip > 0) {
         sessions_to_skip--;
         return;
     }
     const int64_t begin = nanoseconds_now();
-    wp_huge_pages_end_locked();
+    wp_heap_trim();
     sessions_to_skip = (nanoseconds_now() - begin) / SHORT_TIME;
 }
+
+enum { LONG_CAPTURE = 2048 };   /* packets */
 
 /* What a short capture needs fits into what the process has already. Of a file the size tells beforehand which it is, so
  * that also what is allocated once for each session finds its place; of other sources, the packets. */
@@ -444,7 +447,6 @@ expect_long_file_locked(wp_session *session)
 static inline void
 expect_growth_locked(wp_session *session, guint32 frame)
 {
-    enum { LONG_CAPTURE = 2048 };
     if (session->huge_pages) {
         wp_huge_pages_go_on_locked();
     } else if (frame >= LONG_CAPTURE) {
@@ -1097,7 +1099,7 @@ wp_session_free_locked(void *session_)
         wp_place_leave_locked(session);
     }
     wp_origin_release(session->origin);
-    end_memory_locked(session->huge_pages);
+    end_memory_locked(session->count >= LONG_CAPTURE);
     free(session);
 }
 
