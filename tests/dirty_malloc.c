@@ -14,10 +14,10 @@ malloc(size_t size)
 {
     static const char *fill;
     void *block = __libc_malloc(size);
-    if (fill == NULL && (fill = getenv("DIRTY_MALLOC")) == NULL) {
-        fill = "";
+    if (fill == NULL) {
+        fill = getenv("DIRTY_MALLOC");   /* NULL while the program starts */
     }
-    if (block != NULL && fill[0] != '\0') {
+    if (block != NULL && fill != NULL) {
         memset(block, fill[0], malloc_usable_size(block));
     }
     return block;

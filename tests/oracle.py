@@ -12,6 +12,7 @@ The user's own Wireshark settings are kept out: HOME, XDG_CONFIG_HOME and WIRESH
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import json
 import os
@@ -151,13 +152,18 @@ FILLS = ("1", "A", " ")
 
 def unsteady_frames(path: str | os.PathLike[str], frames: set[int]) -> set[int]:
     """Those of these frames of which tshark itself says something else from one run, or from one heap, to another."""
-    dirty = [environment(LD_PRELOAD=_dirty_malloc(), DIRTY_MALLOC=fill) for fill in FILLS]
     answers: dict[int, set[Any]] = {number: set() for number in frames}
-    for env in (environment(), environment(), *dirty):
-        for number, pairs in enumerate(json_frames(path, "-c", str(max(frames)), env=env), 1):
-            if number in frames:
-                answers[number].add(pairs)
+    for env in (environment(), environment(), *map(dirty, FILLS)):
+        with contextlib.suppress(json.JSONDecodeError):  # it died of what it read; what it said before counts
+            for number, pairs in enumerate(json_frames(path, "-c", str(max(frames)), env=env), 1):
+                if number in frames:
+                    answers[number].add(pairs)
     return {number for number, said in answers.items() if len(said) > 1}
+
+
+def dirty(fill: str) -> dict[str, str]:
+    """The environment in which malloc() gives memory that is full of this character."""
+    return environment(LD_PRELOAD=_dirty_malloc(), DIRTY_MALLOC=fill)
 
 
 @functools.cache

@@ -160,6 +160,14 @@ def test_only_what_tshark_itself_cannot_say_is_let_off() -> None:
     assert unsteady == ({359} if wishpy.versions()["libwireshark"].startswith("4.0.") else unsteady & {359})
 
 
+@pytest.mark.parametrize("fill", oracle.FILLS)
+def test_the_heap_is_filled(fill: str) -> None:
+    code = "import ctypes; libc = ctypes.CDLL(None); libc.malloc.restype = ctypes.c_void_p\n"
+    code += "print([ctypes.string_at(libc.malloc(size), size) for size in (1, 100, 1 << 20)])"
+    said = subprocess.run([sys.executable, "-c", code], env=oracle.dirty(fill), check=True, capture_output=True).stdout
+    assert said.decode().strip() == str([fill.encode() * size for size in (1, 100, 1 << 20)])
+
+
 # --- can the comparison fail? ---------------------------------------------------------------------------------
 
 

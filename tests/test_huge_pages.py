@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from wishpy import isolated
 
 FRAME = traffic.ethernet(traffic.ipv4(17, "192.0.2.1", "192.0.2.2", b"\0\7\0\7\0\x0a\0\0hi"))
 
-CODE = """
-import sys, wishpy
+REPORT = """
+import resource, sys, threading, wishpy
 
 def advised(flag):
     "Kilobytes of the heap that were advised so."
@@ -32,7 +33,9 @@ def advised(flag):
 
 def report():
     print(advised("hg"), advised("nh"))
+"""
 
+CODE = REPORT + """
 report()
 with wishpy.Dissector(sys.argv[1], count=10) as short:
     list(short)
@@ -47,14 +50,14 @@ report()
 
 
 def are_given_when_asked() -> bool:
-    """Else the system gives them to everybody or to nobody, and wishpy is to leave the heap as it is."""
+    """Else the system gives them to everybody or to nobody, and nothing is asked for."""
     modes = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     return modes.exists() and "[madvise]" in modes.read_text()
 
 
 @plain_memory
 @pytest.mark.parametrize("two_pass", [(), ("two",)])
-@pytest.mark.parametrize(("count", "size", "looked_at"), [(2100, 0, 2090), (4100, 1024, 5)], ids=["packets", "bytes"])
+@pytest.mark.parametrize(("count", "size", "looked_at"), [(2100, 0, 2090), (500, 9000, 5)], ids=["packets", "bytes"])
 def test_the_heap_grows_by_huge_pages(
     python: Callable[..., Finished], tmp_path: Path, two_pass: tuple[str, ...], count: int, size: int, looked_at: int
 ) -> None:
@@ -67,6 +70,53 @@ def test_the_heap_grows_by_huge_pages(
     assert short == (0, 0) if size == 0 else short[0] == 0
     assert long[0] > 16 << 10 if are_given_when_asked() else long == (0, 0)
     assert end[0] == 0
+
+
+WAYS = REPORT + """
+opened = []
+
+def open_here():
+    opened.append(wishpy.Dissector(sys.argv[1]))
+
+if sys.argv[2] == "thread":   # opened in another thread, read in this one
+    thread = threading.Thread(target=open_here)
+    thread.start()
+    thread.join()
+elif sys.argv[2] == "limit":
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+    open_here()
+else:
+    open_here()
+for packet in opened[0]:
+    if packet.number == 2090:
+        break
+if sys.argv[2] == "refused":   # a second one that finds the place taken
+    try:
+        wishpy.Dissector(sys.argv[1], isolated=False)
+    except wishpy.SessionError:
+        pass
+report()
+opened[0].close()
+report()
+"""
+
+
+@plain_memory
+@pytest.mark.skipif(not are_given_when_asked(), reason="the system gives huge pages to everybody, or to nobody")
+@pytest.mark.parametrize("way", ["plain", "thread", "refused", "limit", "hugetlb"])
+def test_who_gets_huge_pages(python: Callable[..., Finished], tmp_path: Path, way: str) -> None:
+    """Whoever reads in the main thread, but where address space is limited; and what glibc asks for itself stays."""
+    capture = traffic.write_pcap(tmp_path / "long.pcap", [FRAME + bytes(2000)] * 2100)
+    env = {**os.environ, **({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if way == "hugetlb" else {})}
+    said = python(str(capture), way, code=WAYS, env=env).check()
+    asked, taken_back, left, taken_back_in_the_end = map(int, said.split())
+    assert taken_back == 0
+    if way == "hugetlb":
+        assert left >= asked > 0
+        assert taken_back_in_the_end == 0
+    else:
+        assert asked == 0 if way == "limit" else asked > 16 << 10
+        assert left == 0
 
 
 def test_a_worker_adds_to_the_tunables_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -344,6 +345,49 @@ with wishpy.Dissector(sys.argv[1], preferences={"gui.column.format": '"Info","%i
     print(repr(next(packets)))
 """
     assert python(demo, code=code).check() == "<Packet 1, 75 bytes>\n"
+
+
+def test_the_collector_may_ask_the_same_packet_for_more(python: Callable[..., Finished], demo: str) -> None:
+    """A new list or dict may set it off; what it runs moves the packet's memory: no answer reads on in the old one."""
+    code = """
+import gc, sys, wishpy
+
+asked = 0
+
+class Asks:
+    def __init__(self, packet):
+        self.packet, self.me = packet, self
+    def __del__(self):
+        global asked
+        asked += bool(self.packet.columns)
+
+def children(fields):
+    return [(field.name, children(field.children)) for field in fields]
+
+QUESTIONS = [
+    lambda packet: packet.to_dict(), lambda packet: packet.get("dns"), lambda packet: packet.get_all("dns"),
+    lambda packet: packet.find("dns").value, lambda packet: children(packet.tree), lambda packet: packet.keys(),
+]
+with wishpy.Dissector(sys.argv[1]) as dissector:
+    packets = list(dissector)[:2]
+expected = [[question(packet) for question in QUESTIONS] for packet in packets]
+gc.disable()
+for threshold in range(1, 25):
+    for number, question in enumerate(QUESTIONS):
+        with wishpy.Dissector(sys.argv[1], count=2) as dissector:
+            for packet, answers in zip(dissector, expected):
+                packet.tree   # now it has memory of its own, but not yet all it is to have
+                Asks(packet)
+                gc.set_threshold(threshold)
+                gc.enable()
+                answer = question(packet)
+                gc.disable()
+                gc.set_threshold(700)
+                assert answer == answers[number], (threshold, number, packet.number)
+print(asked)
+"""
+    run = python(demo, code=code, env={**os.environ, "MALLOC_PERTURB_": "90"})
+    assert int(run.check()) > 0
 
 
 # --- lasting --------------------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@
  * the processor for each, and again many misses when it is read: a twentieth of all time. Only a program that is started
  * anew can have glibc ask for huge pages itself (the tunable glibc.malloc.hugetlb). So room is allocated that the heap
  * does not have yet, the system is advised of it, and it is freed untouched: there the next allocations come from. That
- * is so in the main thread, whose heap ends at the process's break; other threads are left alone.
+ * is so in the main thread, whose heap ends at the process's break; other threads are left alone. Where the system gives
+ * huge pages to everybody the room alone is what lets it: a heap grows in smaller steps.
  *
  * For the room to lie in the heap, glibc must keep large blocks there; then they no longer go back to the system one by one
  * when they are freed. So the end of a long capture gives back what is free (malloc_trim, some milliseconds), and what
@@ -17,10 +18,10 @@
 
 #include <fcntl.h>
 #include <malloc.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -37,9 +38,16 @@ static struct {
     void *end;           /* of the heap, when it was seen to last */
 } heap;
 
+/* Are huge pages to be had, and is there room for them? glibc may have been told already to ask for them itself. */
 static bool
 are_given(bool *must_ask)
 {
+    struct rlimit space;
+    const char *tunables = getenv("GLIBC_TUNABLES");
+    if ((tunables != NULL && strstr(tunables, "hugetlb") != NULL) || getrlimit(RLIMIT_AS, &space) != 0
+        || space.rlim_cur != RLIM_INFINITY) {
+        return false;
+    }
     char modes[64] = "";
     const int file = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
     const ssize_t size = file < 0 ? 0 : read(file, modes, sizeof modes - 1);
@@ -68,25 +76,33 @@ make_room(void)
         heap.first = heap.first == NULL || first < heap.first ? first : heap.first;
     }
     free(room);
-    heap.end = end;
+    heap.end = sbrk(0);
 }
 
-void
+/* The others' heaps end elsewhere. */
+static bool
+is_main_thread(void)
+{
+    return gettid() == getpid();
+}
+
+bool
 wp_huge_pages_begin_locked(void)
 {
-    if (gettid() != getpid() || !are_given(&heap.must_ask)) {
-        return;
+    if (!is_main_thread() || !are_given(&heap.must_ask)) {
+        return false;
     }
     void *volatile large = malloc(LARGE);   /* volatile: else the compiler leaves both out */
     free(large);
     heap.on = true;
     make_room();
+    return true;
 }
 
 void
 wp_huge_pages_go_on_locked(void)
 {
-    if (heap.on && sbrk(0) != heap.end) {   /* glibc's own record, no system call */
+    if (heap.on && sbrk(0) != heap.end && is_main_thread()) {   /* sbrk(0): glibc's own record, no system call */
         make_room();
     }
 }
@@ -110,9 +126,10 @@ wp_heap_trim(void)
 
 #else
 
-void
+bool
 wp_huge_pages_begin_locked(void)
 {
+    return false;
 }
 
 void

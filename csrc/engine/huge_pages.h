@@ -2,9 +2,11 @@
 #ifndef WISHPY_HUGE_PAGES_H
 #define WISHPY_HUGE_PAGES_H
 
-/* Between the two the heap grows by huge pages, where the system has some to give, and in the process's main thread. Lock
- * held. */
-void wp_huge_pages_begin_locked(void);
+#include <stdbool.h>
+
+/* Between the two the heap grows by huge pages; false where it cannot: the system has none to give, or this is not the
+ * process's main thread. Lock held. */
+bool wp_huge_pages_begin_locked(void);
 void wp_huge_pages_end_locked(void);
 
 /* To be called in between, often: the heap may have grown beyond what begin had seen to. Costs next to nothing else. */

@@ -65,6 +65,7 @@ struct wp_session {
     bool columns_filtered;     /* a filter asks for them */
     bool tree, two_pass, first_pass_done, ready;
     bool huge_pages;                   /* were begun */
+    bool long_capture;                 /* by what was dissected */
     uint8_t *wanted;                   /* owned; bit set of field ids, NULL for the whole tree */
     uint32_t wanted_ids;
     GArray *wanted_list;               /* owned; the same as a list, for priming */
@@ -410,7 +411,6 @@ end_memory_locked(bool long_capture)
 {
     enum { SHORT_TIME = 4000000 };   /* nanoseconds */
     static int64_t sessions_to_skip;
-    wp_huge_pages_end_locked();
     if (!long_capture && sessions_to_skip > 0) {
         sessions_to_skip--;
         return;
@@ -420,17 +420,8 @@ end_memory_locked(bool long_capture)
     sessions_to_skip = (nanoseconds_now() - begin) / SHORT_TIME;
 }
 
-enum { LONG_CAPTURE = 2048 };   /* packets */
-
 /* What a short capture needs fits into what the process has already. Of a file the size tells beforehand which it is, so
  * that also what is allocated once for each session finds its place; of other sources, the packets. */
-static void
-begin_growth_locked(wp_session *session)
-{
-    wp_huge_pages_begin_locked();
-    session->huge_pages = true;
-}
-
 static void
 expect_long_file_locked(wp_session *session)
 {
@@ -439,18 +430,19 @@ expect_long_file_locked(wp_session *session)
     if (session->file != NULL) {
         wp_source_file_progress(session->file, &done, &size);
     }
-    if (size >= LONG_FILE) {
-        begin_growth_locked(session);
-    }
+    session->huge_pages = size >= LONG_FILE && wp_huge_pages_begin_locked();
 }
 
 static inline void
 expect_growth_locked(wp_session *session, guint32 frame)
 {
+    enum { LONG_CAPTURE = 2048 };
+    if (frame == LONG_CAPTURE) {
+        session->long_capture = true;
+        session->huge_pages = session->huge_pages || wp_huge_pages_begin_locked();   /* now it may be the main thread */
+    }
     if (session->huge_pages) {
         wp_huge_pages_go_on_locked();
-    } else if (frame >= LONG_CAPTURE) {
-        begin_growth_locked(session);
     }
 }
 
@@ -1091,7 +1083,8 @@ wp_session_free_locked(void *session_)
         session->source->vtable->free(session->source);
         atomic_store(&source_is_closing, false);
     }
-    if (session->ready) {
+    const bool had_place = session->ready;
+    if (had_place) {
         wp_maxmind_stop_locked();
         wp_settings_undo_locked(session->settings);
         wp_resolution_set_locked(session->resolution_before);
@@ -1099,7 +1092,12 @@ wp_session_free_locked(void *session_)
         wp_place_leave_locked(session);
     }
     wp_origin_release(session->origin);
-    end_memory_locked(session->count >= LONG_CAPTURE);
+    if (session->huge_pages) {
+        wp_huge_pages_end_locked();
+    }
+    if (had_place) {
+        end_memory_locked(session->long_capture);
+    }
     free(session);
 }
 

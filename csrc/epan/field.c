@@ -191,9 +191,9 @@ static PyObject *
 Field_children(PyObject *op, void *Py_UNUSED(closure))
 {
     Field *self = (Field *)op;
+    PyObject *list = PyList_New(0);   /* may set off the collector, which may move the block */
     const wp_node *nodes = wp_block_nodes(block_of(op));
     const uint32_t end = nodes[self->node].end;
-    PyObject *list = PyList_New(0);
     for (uint32_t i = self->node + 1; list != NULL && i < end; i = nodes[i].end) {
         PyObject *child = field_new(state_of_type(Py_TYPE(op)), self->packet, i);
         if (child == NULL || PyList_Append(list, child) < 0) {

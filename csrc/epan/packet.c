@@ -385,12 +385,11 @@ done:
 
 /* ---- the tree ---- */
 
-/* Fields of the siblings from `first` on. */
 static PyObject *
 top_fields(Packet *self)
 {
+    PyObject *list = PyList_New(0);   /* may set off the collector, which may move the block */
     const wp_node *nodes = wp_block_nodes(self->block);
-    PyObject *list = PyList_New(0);
     for (uint32_t i = 0; list != NULL && i < self->block->node_count; i = nodes[i].end) {
         PyObject *field = field_of(self, i);
         if (field == NULL || PyList_Append(list, field) < 0) {

@@ -641,10 +641,18 @@ live_to_dict(const proto_node *root)
     return live_layer(wp_cursor_live(root));
 }
 
+/* A new dict or list may set off the garbage collector (to Python 3.11), and what that runs may ask the same packet for
+ * more, which moves its block: so the collector rests meanwhile. For a live tree its opener has seen to that. */
+
 PyObject *
 block_to_dict(const wp_block *block)
 {
-    return kept_layer(wp_cursor_kept(block, 0, block->node_count));
+    const int collector = PyGC_Disable();
+    PyObject *dict = kept_layer(wp_cursor_kept(block, 0, block->node_count));
+    if (collector) {
+        PyGC_Enable();
+    }
+    return dict;
 }
 
 PyObject *
@@ -654,7 +662,15 @@ value_to_python(const wp_cursor *here)
     if (get_field(here, &field) < 0) {
         return NULL;
     }
-    return has_value(field.def) ? plain_value(&field) : any_children(here);
+    if (has_value(field.def)) {
+        return plain_value(&field);
+    }
+    const int collector = PyGC_Disable();
+    PyObject *children = any_children(here);
+    if (collector) {
+        PyGC_Enable();
+    }
+    return children;
 }
 
 /* ---- what Wireshark writes ----

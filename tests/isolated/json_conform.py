@@ -1,8 +1,8 @@
 """Compare Packet.to_json with tshark over the captures named on standard input, all in this one process.
 
 For each capture: {"start": path} when it begins and {"path": ..., "frames": ..., "found": [...]} at its end, a JSON
-object a line, as isolated/conform.py has it, without the frames of which tshark says now this, now that. The arguments
-name the styles to compare.
+object a line, as isolated/conform.py has it. What differs from tshark in frames of which tshark says now this, now that
+is left out; a text that is not the same from the tree and from its copy is not. The arguments name the styles.
 
 "tshark" and "ek" must be, as JSON, what tshark prints. "wishpy" must be the tree of to_dict(), which test_conformance
 holds against tshark, with each leaf in JSON's own type.
