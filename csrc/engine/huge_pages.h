@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-/* Between the two the heap grows by huge pages; false where it cannot: the system has none to give, or this is not the
- * process's main thread. Lock held. */
+/* Between the two the heap grows by huge pages; false where it is left as it is: the system has none to give, glibc asks
+ * for them itself, address space is limited, or this is not the process's main thread. Lock held. */
 bool wp_huge_pages_begin_locked(void);
 void wp_huge_pages_end_locked(void);
 
