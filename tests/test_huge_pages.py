@@ -72,6 +72,30 @@ def test_the_heap_grows_by_huge_pages(
     assert end[0] == 0
 
 
+RESETTING = REPORT + """
+every = int(sys.argv[2])
+
+def read(*args, **options):
+    with wishpy.Dissector(*args, reset_after=every, **options) as packets:
+        for packet in packets:
+            if packet.number == 4199:
+                report()
+
+read(sys.argv[1])
+read([b"\\0" * 64] * 4200, linktype=1)
+"""
+
+
+@plain_memory
+@pytest.mark.parametrize("every", [2000, 2048])
+def test_what_lies_between_two_resets_counts(python: Callable[..., Finished], tmp_path: Path, every: int) -> None:
+    """A session for days that stays small is not one huge page larger some day."""
+    capture = traffic.write_pcap(tmp_path / "large.pcap", [FRAME + bytes(2000)] * 4200)
+    file, frames = python(str(capture), str(every), code=RESETTING).check().splitlines()
+    expected = every == 2048 and are_given_when_asked()
+    assert [int(line.split()[0]) > 16 << 10 for line in (file, frames)] == [expected, expected]
+
+
 WAYS = REPORT + """
 opened = []
 

@@ -73,6 +73,7 @@ struct wp_session {
     wp_settings *settings;             /* owned; to be undone */
     uint64_t skip;
     uint64_t reset_after, since_reset; /* frames; 0: no resets */
+    uint64_t remembered;               /* frames dissected since the last reset, or the beginning */
     uint32_t count;                    /* frames read */
     uint32_t total;                    /* frames that the first of two passes kept */
     guint32 cumulative_bytes;
@@ -420,24 +421,27 @@ end_memory_locked(bool long_capture)
     sessions_to_skip = (nanoseconds_now() - begin) / SHORT_TIME;
 }
 
-/* What a short capture needs fits into what the process has already. Of a file the size tells beforehand which it is, so
- * that also what is allocated once for each session finds its place; of other sources, the packets. */
+/* Frames that are dissected before huge pages pay. */
+enum { LONG_CAPTURE = 2048 };
+
+/* What a short capture needs fits into what the process has already, and so does what lies between two resets: a session
+ * for days stays as small as it is. Of a file the size tells beforehand which it is, so that also what is allocated once
+ * for each session finds its place; of other sources, the packets. */
 static void
 expect_long_file_locked(wp_session *session)
 {
     enum { LONG_FILE = 4 << 20 };
     int64_t done, size = 0;
-    if (session->file != NULL) {
+    if (session->file != NULL && (session->reset_after == 0 || session->reset_after >= LONG_CAPTURE)) {
         wp_source_file_progress(session->file, &done, &size);
     }
     session->huge_pages = size >= LONG_FILE && wp_huge_pages_begin_locked();
 }
 
 static inline void
-expect_growth_locked(wp_session *session, guint32 frame)
+expect_growth_locked(wp_session *session)
 {
-    enum { LONG_CAPTURE = 2048 };
-    if (frame == LONG_CAPTURE) {
+    if (++session->remembered == LONG_CAPTURE) {
         session->long_capture = true;
         session->huge_pages = session->huge_pages || wp_huge_pages_begin_locked();   /* now it may be the main thread */
     }
@@ -468,7 +472,7 @@ reset_locked(wp_session *session)
     if (session->provider.file != NULL) {
         file_opened_locked(session->provider.file, session);
     }
-    session->since_reset = 0;
+    session->since_reset = session->remembered = 0;
 }
 
 /* ---- one frame ---- */
@@ -555,7 +559,7 @@ dissect_locked(wp_session *session, wp_slot *slot)
         return leave_out_locked(session, slot);
     }
     watch_dissect(session);
-    expect_growth_locked(session, slot->frame->num);
+    expect_growth_locked(session);
     prime_locked(session, slot->edt, false);
     if (session->columns) {
         col_custom_prime_edt(slot->edt, &slot->columns);
@@ -602,7 +606,7 @@ first_pass_frame_locked(wp_session *session, epan_dissect_t *edt, wsc_record *re
     }
     if (dissect) {
         watch_dissect(session);
-        expect_growth_locked(session, local.num);
+        expect_growth_locked(session);
         wsc_dissect(edt, wp_source_file_type(session->file), record, &local, NULL, false);
     }
     if (!dissect || session->read_filter == NULL || dfilter_apply_edt(session->read_filter, edt)) {
