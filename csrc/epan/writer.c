@@ -115,7 +115,7 @@ static int
 take_interface(PyObject *item, parts *p)
 {
     PyObject *header = PyTuple_Check(item) && PyTuple_GET_SIZE(item) > 0 ? PyTuple_GET_ITEM(item, 0) : item;
-    p->interface = PyObject_GetAttrString(header, "interface");
+    p->interface = get_attribute(header, "interface");
     if (p->interface == NULL) {
         if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
             return -1;

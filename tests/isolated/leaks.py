@@ -266,16 +266,21 @@ WATCHED = [
 ]
 
 
+# Python remembers the name of each attribute that C code has asked a type for, in a cache that fills by chance.
+forget_attributes = getattr(sys, "_clear_internal_caches", None) or sys._clear_type_cache
+
+
 def settle() -> None:
     for _ in range(3):
         gc.collect()
+    forget_attributes()
 
 
-TURNS, CALLS, WARM = 18, 8, 10
+TURNS, CALLS, WARM = 12, 8, 4
 
 
 def blocks(name: str) -> None:
-    """Eight calls a turn; after ten turns nothing must go up any more. The figures lie where nothing is allocated."""
+    """Eight calls a turn; after four turns nothing must go up any more. The figures lie where nothing is allocated."""
     work = ROUNDS[name]
     allocated = array("q", [0] * TURNS)
     counts = [array("q", [0] * TURNS) for _ in WATCHED]
@@ -286,8 +291,8 @@ def blocks(name: str) -> None:
         for series, thing in zip(counts, WATCHED):
             series[turn] = sys.getrefcount(thing)
         allocated[turn] = sys.getallocatedblocks()
-    # 56 calls lie between the two ends: one block or reference lost a call, or on an error path, is far above this
-    most = (TURNS - WARM - 1) * CALLS // 2
+    # 56 calls lie between the two ends, and nothing at all is kept of them: one block lost in ten calls would show
+    most = 4
     for series, thing in zip(counts, WATCHED):
         assert series[-1] - series[WARM] < most, f"{name}: references to {thing!r} grow: {list(series)}"
     assert allocated[-1] - allocated[WARM] < most, f"{name}: blocks grow: {list(allocated)}"
