@@ -16,8 +16,6 @@ from typing import Any
 import oracle
 import pytest
 
-from wishpy import _epan
-
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 DATA = TESTS / "data"
@@ -26,8 +24,7 @@ SHARED = ROOT.parent / "shared" / "captures"
 
 CAPTURE_SUFFIXES = (".pcap", ".pcapng", ".gz", ".zst", ".lz4")
 
-# Of the libwireshark that is loaded, and of the tshark to compare with: each release has other fields and formats.
-WIRESHARK: tuple[int, ...] = tuple(map(int, _epan._library_versions()["libwireshark"].split(".")[:2]))
+WIRESHARK = oracle.WIRESHARK
 
 # The whole suite also runs under AddressSanitizer (`make sanitize`), where memory figures mean nothing.
 SANITIZED = bool(os.environ.get("WISHPY_SANITIZE"))

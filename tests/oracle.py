@@ -25,7 +25,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from wishpy import _epan
+
 TSHARK = shutil.which("tshark")
+# Of the libwireshark that is loaded, and of the tshark to compare with: each release has other fields and formats.
+WIRESHARK: tuple[int, ...] = tuple(map(int, _epan._library_versions()["libwireshark"].split(".")[:2]))
 
 Pairs = tuple[tuple[str, Any], ...]
 
@@ -353,6 +357,13 @@ def expected_dict(fields: Iterable[Any]) -> dict[str, Any]:
     return result
 
 
+def _pdml_show(field: Any) -> str:
+    """From 4.2 PDML has words for booleans; JSON, and so `display`, keeps the numbers."""
+    if field.type == "FT_BOOLEAN" and WIRESHARK >= (4, 2):
+        return {"1": "True", "0": "False"}[field.display]
+    return field.display or ""
+
+
 def _pdml_node(field: Any, parent: Any, indent: int) -> PdmlNode:
     """The attributes of one node but its bytes, as proto_tree_write_node_pdml writes them."""
     margin = "  " * indent
@@ -373,7 +384,7 @@ def _pdml_node(field: Any, parent: Any, indent: int) -> PdmlNode:
         "",
         str(field.length),
         str(start),
-        escape(field.display or ""),
+        escape(_pdml_show(field)),
     )
 
 
