@@ -389,10 +389,10 @@ watch_read(wp_session *session, uint32_t number)
 }
 
 static int64_t
-nanoseconds_now(void)
+nanoseconds_by(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
@@ -400,13 +400,14 @@ static inline void
 watch_dissect(wp_session *session)
 {
     if (session->watch != NULL) {
-        atomic_store_explicit(&session->watch->since, nanoseconds_now(), memory_order_release);
+        atomic_store_explicit(&session->watch->since, nanoseconds_by(CLOCK_MONOTONIC), memory_order_release);
     }
 }
 
 /* Between what stays of a session for the next one lies what is free, in pieces: what finds no place there makes the heap
  * grow, by another megabyte now and then. To give whole free pages back takes less than a millisecond, but long in a
- * process that has much memory: there not each short session does it. */
+ * process that has much memory: there not each short session does it. That counts the processor's time: on a busy machine
+ * memory goes back as on any. */
 static void
 end_memory_locked(bool long_capture)
 {
@@ -416,9 +417,9 @@ end_memory_locked(bool long_capture)
         sessions_to_skip--;
         return;
     }
-    const int64_t begin = nanoseconds_now();
+    const int64_t begin = nanoseconds_by(CLOCK_THREAD_CPUTIME_ID);
     wp_heap_trim();
-    sessions_to_skip = (nanoseconds_now() - begin) / SHORT_TIME;
+    sessions_to_skip = (nanoseconds_by(CLOCK_THREAD_CPUTIME_ID) - begin) / SHORT_TIME;
 }
 
 /* Frames that are dissected before huge pages pay. */
