@@ -12,7 +12,7 @@ import pytest
 from conftest import DATA, SANITIZED, Finished
 
 WORKS = """
-    open iterate filter fields to_dict to_json layers values columns times show pickle unpickle find
+    open iterate filter fields to_dict to_json layers values columns facts times show pickle unpickle find
     errors texts kept written table table_stream isolated isolated_start isolated_skip isolated_source
 """.split()
 
