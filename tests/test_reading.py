@@ -304,10 +304,10 @@ except KeyboardInterrupt:
 
 
 def interrupted(arguments: list[str], after: float, code: str = LONG_LOOP) -> tuple[float, str]:
-    """Send SIGINT some time after the process is ready; how long its loop took to end, and what it printed."""
-    process = subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    """Send SIGINT some time after the process is ready; how long its loop took to end, and what it printed then."""
+    command = [sys.executable, "-X", "faulthandler", "-c", code, *arguments]
+    # Without a buffer, which would keep for itself what came together with "interrupted": communicate() reads the pipe.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     expect_line(process, "ready", 30)
     time.sleep(after)
     sent = time.monotonic()
