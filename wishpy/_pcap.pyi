@@ -1,4 +1,5 @@
 import os
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -57,6 +58,8 @@ class PacketHeader(tuple[int, int, int, int, str | None]):
     n_sequence_fields: int
     n_unnamed_fields: int
     def __new__(cls, sequence: Sequence[Any], dict: dict[str, Any] = ...) -> Self: ...
+    if sys.version_info >= (3, 13):
+        def __replace__(self, **changes: Any) -> Self: ...
     @property
     def time_ns(self) -> int: ...
     @property
@@ -75,6 +78,8 @@ class CaptureStats(tuple[int, int | None, int | None]):
     n_sequence_fields: int
     n_unnamed_fields: int
     def __new__(cls, sequence: Sequence[Any], dict: dict[str, Any] = ...) -> Self: ...
+    if sys.version_info >= (3, 13):
+        def __replace__(self, **changes: Any) -> Self: ...
     @property
     def received(self) -> int: ...
     @property
