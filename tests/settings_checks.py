@@ -11,6 +11,8 @@ from conftest import DATA, SHARED
 
 from wishpy import Dissector
 
+HTTP3_ADDRESS = r"bytes 0x[0-9a-f]+ "  # 4.4 has an address of its memory in the text of HTTP/3's encoded headers
+
 
 def capture(name: str) -> str:
     """The path of one of our own captures, or of a shared one where the name begins with "+"."""

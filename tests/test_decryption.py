@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, TESTS, needs_root, needs_tshark
-from settings_checks import assert_as_tshark, capture, packet_trees, trees
+from conftest import DATA, TESTS, WIRESHARK, needs_root, needs_tshark
+from settings_checks import HTTP3_ADDRESS, assert_as_tshark, capture, packet_trees, trees
 
 from wishpy import Dissector, Field, FileError, Packet, SessionError
 
@@ -68,6 +68,10 @@ ESP_GCM = ("IPv4", "*", "*", "0x200", "AES-GCM with 16 octet ICV [RFC4106]", key
 SNMP_USER = ("", "reader", "SHA1", "authpassword", "AES", "privpassword")
 ADDRESS, NAME = bytes([192, 0, 2, 7]), b"\x06secret\x07example\x03com"
 
+# Wireshark does not know the strict key exchange, after which messages are numbered from 0 again. 4.4 and its tshark
+# show only those whose checksum fits the number that they count, so nothing of the login; 4.0 shows all.
+SSH_HIDDEN = ("ssh.userauth_user_name", b"root") if WIRESHARK < (4, 4) else ("ssh.channel_request_name", b"exec")
+
 TLS12_KEYS, TLS13_KEYS, QUIC_KEYS = KEYS / "tls12.keys", DATA / "tls13.keys", KEYS / "quic.keys"
 
 CASES: dict[str, Case] = {
@@ -78,15 +82,14 @@ CASES: dict[str, Case] = {
     "tls13": Case("tls13_recorded.pcapng", *tls(TLS13_KEYS), "http.request.uri", b"/page?n=1",
                   "Decrypted TLS", TLS13_KEYS),
     "quic": Case("../encrypted/quic.pcapng", *tls(QUIC_KEYS), "http3.frame_payload", b"the secret of wishpy",
-                 "Decrypted QUIC", QUIC_KEYS),
+                 "Decrypted QUIC", QUIC_KEYS, varies=HTTP3_ADDRESS),
     "snmpv3": Case("../encrypted/snmpv3.pcapng", *table("snmp_users", *SNMP_USER), "snmp.value.octets",
                    b"the secret of wishpy", "Decrypted ScopedPDU"),
     "kerberos": Case("../encrypted/kerberos.pcapng",
                      {"kerberos.decrypt": True, "kerberos.file": KEYS / "kerberos.keytab"},
                      ["-o", "kerberos.decrypt:TRUE", "-o", f"kerberos.file:{KEYS / 'kerberos.keytab'}"],
                      "kerberos.patimestamp", b"Z", "Krb5", varies=r"num_tries=\d+"),
-    "ssh": Case("../encrypted/ssh.pcapng", *file("ssh.keylog_file", "ssh.keys"), "ssh.userauth_user_name", b"root",
-                "Decrypted Packet"),
+    "ssh": Case("../encrypted/ssh.pcapng", *file("ssh.keylog_file", "ssh.keys"), *SSH_HIDDEN, "Decrypted Packet"),
     "esp_cbc": Case("../encrypted/esp.pcap", *esp(ESP_CBC), "dns.qry.name", NAME, "Decrypted Data"),
     "esp_both": Case("../encrypted/esp.pcap", *esp(ESP_CBC, ESP_GCM), "dns.a", ADDRESS, "Decrypted Data"),
     "wpa": Case("../encrypted/wpa.pcap", *table("80211_keys", "wpa-pwd", "wishpy secret:wishpy"), "dns.a", ADDRESS,
@@ -218,7 +221,7 @@ def test_secrets_in_the_capture_are_enough(name: str, tmp_path: Path) -> None:
     path.write_bytes(made_with_secrets(name))
     packets = read(str(path))
     assert any(case.text in (one.raw or b"") for one in found(packets, case.hidden))
-    assert_as_tshark(str(path), [], packet_trees(packets), lines=True)
+    assert_as_tshark(str(path), [], packet_trees(packets), lines=True, varies=case.varies)
     plain = capture(case.capture)
     assert_as_tshark(plain, [], trees(plain), lines=False)  # no key is still there
 
@@ -229,7 +232,7 @@ def test_secrets_in_shared_captures(name: str) -> None:
     path = capture(name)
     packets = read(path)
     assert any(packet.find("tls.handshake.certificate") or packet.find("dns.qry.name") for packet in packets)
-    assert_as_tshark(path, [], packet_trees(packets), lines=True)
+    assert_as_tshark(path, [], packet_trees(packets), lines=True, varies=HTTP3_ADDRESS)
 
 
 def test_a_key_log_that_is_not_there(demo: str) -> None:

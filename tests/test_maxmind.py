@@ -13,7 +13,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import needs_root, needs_tshark, run_python
+from conftest import WIRESHARK, needs_root, needs_tshark, run_python
 from settings_checks import assert_as_tshark, trees
 
 import wishpy
@@ -25,6 +25,9 @@ HERE = {
     "2001:db8:1::/48": {"country": {"iso_code": "FR", "names": {"en": "France"}}},
 }
 THERE = {"192.0.2.0/24": {"country": {"iso_code": "CL", "names": {"en": "Chile"}}}}
+
+# Are the databases asked? One switch for IPv4 and IPv6 from 4.4.
+SWITCH = "ip.use_geoip" if WIRESHARK < (4, 4) else "nameres.maxmind_geoip"
 
 pytestmark = pytest.mark.skipif(
     shutil.which("mmdbresolve") is None, reason="no mmdbresolve, a program of Wireshark's, on this machine"
@@ -167,7 +170,7 @@ def test_filters_and_preferences_of_it(here: dict[str, Any], demo: str) -> None:
         numbers = [packet.number for packet in packets]
     theirs = oracle.lines(demo, "-Y", filters, "-T", "fields", "-e", "frame.number", *words(here))
     assert numbers == list(map(int, theirs)) != []
-    assert not any(countries(demo, preferences={**here, "ip.use_geoip": False}))
+    assert not any(countries(demo, preferences={**here, SWITCH: False}))
 
 
 def test_each_dissector_has_its_own_databases(here: dict[str, Any], demo: str, tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_each_dissector_has_its_own_databases(here: dict[str, Any], demo: str, t
     for _ in range(3):
         assert "Chile" not in countries(demo, preferences=here) and "Germany" in countries(demo, preferences=here)
         assert set(countries(demo, preferences=there)) == {"Chile"}
-        for more in ({}, {"isolated": True}, {"preferences": {"ip.use_geoip": True}}):
+        for more in ({}, {"isolated": True}, {"preferences": {SWITCH: True}}):
             assert set(countries(demo, **more)) == {None}
     with wishpy.Dissector(demo, preferences=here) as one, wishpy.Dissector(demo, preferences=there) as other:
         pairs = [(a.get("ip.geoip.src_country"), b.get("ip.geoip.src_country")) for a, b in zip(one, other)]

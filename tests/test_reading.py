@@ -76,9 +76,11 @@ def test_embedded_tls_secrets_are_used() -> None:
     secret = read(DATA / "tls13_recorded.pcapng")
     open_ = read(DATA / "tls13_secrets.pcapng")
     assert not any("http" in packet.protocols for packet in secret)
-    assert [packet["http.request.uri"] for packet in open_ if "http.request.uri" in packet] == ["/page?n=1"]
+    requests = [packet for packet in open_ if "http.request.method" in packet]   # 4.4 has the URI in the answer as well
+    assert [packet["http.request.uri"] for packet in requests] == ["/page?n=1"]
     body = next(packet for packet in open_ if "http.response" in packet)
-    assert body.get("http.file_data", "").startswith("Hello over TLS")
+    text = body.get("http.file_data", b"")   # bytes from 4.4
+    assert (text if isinstance(text, bytes) else text.encode()).startswith(b"Hello over TLS")
 
 
 def test_secrets_of_one_file_do_not_open_the_next() -> None:

@@ -15,11 +15,31 @@
  * The epan lock is held throughout. */
 #include "name_tables.h"
 
+#include "library.h"
+
+/* A match in the user's `ethers` leaves that file open (get_ethbyaddr), and then it is read once more in place of the next
+ * one, `manuf` or `wka` (set_ethent). A search for an address that is in no file closes it: its name is its number. Whom
+ * somebody met is searched for no more. */
+static void
+close_users_ethers(void)
+{
+    wmem_map_t *addresses = get_eth_hashtable();
+    const bool before = gbl_resolv_flags.mac_name;
+    uint8_t address[6] = {2};
+    gbl_resolv_flags.mac_name = true;
+    for (bool closed = false; !closed && address[4] != UINT8_MAX;) {
+        address[4] += ++address[5] == 0;
+        const bool met = wmem_map_lookup(addresses, address) != NULL;
+        get_ether_name(address);
+        hashether_t *now = wmem_map_lookup(addresses, address);
+        closed = !met && strcmp(get_hash_ether_resolved_name(now), get_hash_ether_hexaddr(now)) == 0;
+    }
+    gbl_resolv_flags.mac_name = before;
+}
+
 #if WSC_NAMES_ARE_READ
 
 #include <dlfcn.h>
-
-#include "library.h"
 
 /* ---- a map's inside ---- */
 
@@ -190,25 +210,6 @@ forget_tables(void)
     }
 }
 
-enum { FROM_ETHERS = 3 };   /* HASHETHER_STATUS_RESOLVED_NAME */
-
-/* A match in the user's `ethers` leaves that file open (get_ethbyaddr), and then it is read once more in place of the next
- * one, `manuf` (set_ethent). A search for an address that is in neither file nor table closes it. */
-static void
-close_users_ethers(void)
-{
-    const name_table addresses = {get_eth_hashtable, false, NULL, NULL, NULL};
-    const gboolean before = gbl_resolv_flags.mac_name;
-    uint8_t address[6] = {2};
-    empty_table(&addresses);
-    gbl_resolv_flags.mac_name = TRUE;
-    do {
-        address[5]++;
-        get_ether_name(address);
-    } while (address[5] != 0 && get_hash_ether_status(wmem_map_lookup(get_eth_hashtable(), address)) == FROM_ETHERS);
-    gbl_resolv_flags.mac_name = before;
-}
-
 /* ---- what is kept ---- */
 
 static struct {
@@ -360,6 +361,11 @@ wp_epan_init_locked(bool plugins)
 epan_t *
 wp_epan_new_locked(struct packet_provider_data *provider, const struct packet_provider_funcs *functions)
 {
+    static bool users;   /* the last one had the user's own files beside */
+    if (users) {
+        close_users_ethers();
+    }
+    users = wp_library_is_personal();
     return epan_new(provider, functions);
 }
 

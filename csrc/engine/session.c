@@ -934,8 +934,8 @@ apply_settings_locked(wp_session *session, const wp_session_options *options, wp
         wp_resolution_set_locked(options->resolution);
     }
     session->resolution = wp_resolution_now_locked();
-    return wp_maxmind_start_locked(!options->preferred_resolution && (options->resolution & WP_RESOLVE_MAXMIND) != 0,
-                                   error);
+    const bool preferred = options->preferred_resolution;
+    return wp_maxmind_start_locked(!preferred && (options->resolution & WP_RESOLVE_MAXMIND) != 0, preferred, error);
 }
 
 /* Takes the place, with the settings in force. */

@@ -48,8 +48,9 @@ wp_status wp_settings_apply_locked(const wp_setting *settings, size_t count, wp_
 bool wp_preference_name_now_locked(const char *name, char *now, size_t room);
 
 /* After the settings: MaxMind's databases are read where `asked`, or where a preference or a profile names folders of them.
+ * `preferred`: preferences say what is resolved.
  * WP_EPREFERENCE where they cannot be, WP_EKEYS where this process cannot forget them. Stopping is always right. */
-wp_status wp_maxmind_start_locked(bool asked, wp_error *error);
+wp_status wp_maxmind_start_locked(bool asked, bool preferred, wp_error *error);
 void wp_maxmind_stop_locked(void);
 
 /* Once, before settings are read: see settings_maxmind.c. */

@@ -174,13 +174,16 @@ start_locked(uat_t *table, GPtrArray *databases, wp_error *error)
 }
 
 wp_status
-wp_maxmind_start_locked(bool asked, wp_error *error)
+wp_maxmind_start_locked(bool asked, bool preferred, wp_error *error)
 {
     uat_t *table = wp_find_table(table_name);
     if (asked && table == NULL) {
         return wp_fail(error, WP_EVALUE, "name_resolution: this Wireshark was built without MaxMind databases");
     }
     wp_status status = WP_OK;
+    geoip_before = wsc_geoip_get();
+    geoip_changed = true;
+    wsc_geoip_set(wsc_geoip_wanted(geoip_before, preferred));   /* from 4.4 the program is not started without */
     if (table != NULL && (asked || table->user_data->len > 0)) {
         GPtrArray *databases = find_databases();
         if (databases->len > 0) {
@@ -188,9 +191,9 @@ wp_maxmind_start_locked(bool asked, wp_error *error)
         }
         g_ptr_array_free(databases, TRUE);
     }
-    geoip_before = wsc_geoip_get();
-    geoip_changed = true;
-    wsc_geoip_set(running ? wsc_geoip_wanted(geoip_before) : 0);
+    if (!running) {
+        wsc_geoip_set(0);
+    }
     return status;
 }
 

@@ -1013,14 +1013,15 @@ wsc_geoip_set(uint32_t bits)
 #endif
 }
 
-/* What it is to be for a session with databases: the preferences, which are on by themselves, say more than the flag. */
+/* What it is to be for a session with databases: what the preferences say, which are on by themselves. The flag of 4.4
+ * says nothing where `preferred` is false: then whoever chose what is resolved set it, or did not think of it. */
 static inline uint32_t
-wsc_geoip_wanted(uint32_t now)
+wsc_geoip_wanted(uint32_t now, bool preferred)
 {
 #if WSC_VERSION >= WSC_AT(4, 4)
-    (void)now;
-    return 1;
+    return preferred ? now : 1;
 #else
+    (void)preferred;
     return now;
 #endif
 }
