@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,11 @@ needs_tshark = pytest.mark.skipif(oracle.TSHARK is None, reason="no tshark on th
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 not_as_root = pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 plain_memory = pytest.mark.skipif(SANITIZED, reason="memory use means nothing under a sanitizer")
+
+
+# Before a command that root runs as somebody else, who may read as well.
+SOMEBODY_ELSE = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
+                 "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]  # fmt: skip
 
 
 def captures_under(folder: Path) -> list[Path]:
@@ -71,10 +76,12 @@ class Finished:
         return self.out
 
 
-def run_python(*arguments: str, code: str | None = None, timeout: float = 120, **options: Any) -> Finished:
-    """Run Python with arguments, or with a piece of code, in a process of its own."""
+def run_python(
+    *arguments: str, code: str | None = None, timeout: float = 120, before: Sequence[str] = (), **options: Any
+) -> Finished:
+    """Run Python with arguments, or with a piece of code, in a process of its own; `before`: the command's first words."""
     words = ["-c", code, *arguments] if code is not None else list(arguments)
-    command = [sys.executable, "-X", "faulthandler", *words]
+    command = [*before, sys.executable, "-X", "faulthandler", *words]
     return Finished(subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options))
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, ISOLATED, ROOT, SANITIZED, SHARED, Finished, captures_under, needs_root
+from conftest import DATA, ISOLATED, ROOT, SANITIZED, SHARED, SOMEBODY_ELSE, Finished, captures_under, needs_root
 
 import wishpy
 import wishpy.isolated
@@ -539,15 +539,13 @@ def test_a_worker_killed_from_outside(demo: str, alone: None) -> None:
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer turns signals into exits of its own")
 def test_crashes_at_random_frames(demo: str, tmp_path: Path) -> None:
-    """Wireshark heeds no WIRESHARK_PLUGIN_DIR of root, so root runs this as somebody else, who may read as well."""
+    """Wireshark heeds no WIRESHARK_PLUGIN_DIR of root, so root runs this as somebody else."""
     shutil.copy(ISOLATED / "worker_crashes.lua", tmp_path)
     environment = {**os.environ, "WIRESHARK_PLUGIN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     number = 1000 if FULL else 6
-    other = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
-             "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]  # fmt: skip
     command = [sys.executable, str(ISOLATED / "worker_crashes.py"), demo, str(number)]
     run = subprocess.run(
-        command if os.geteuid() else other + command, env=environment, capture_output=True, text=True, timeout=1800
+        command if os.geteuid() else SOMEBODY_ELSE + command, env=environment, capture_output=True, text=True, timeout=1800
     )
     assert run.stdout == f"{number} crashes\n", run.stderr
 
