@@ -79,7 +79,7 @@ class Finished:
 def run_python(
     *arguments: str, code: str | None = None, timeout: float = 120, before: Sequence[str] = (), **options: Any
 ) -> Finished:
-    """Run Python with arguments, or with a piece of code, in a process of its own; `before`: the command's first words."""
+    """Run Python with arguments, or with a piece of code, in a process of its own, `before` it what it is run with."""
     words = ["-c", code, *arguments] if code is not None else list(arguments)
     command = [*before, sys.executable, "-X", "faulthandler", *words]
     return Finished(subprocess.run(command, capture_output=True, text=True, timeout=timeout, **options))

@@ -544,9 +544,8 @@ def test_crashes_at_random_frames(demo: str, tmp_path: Path) -> None:
     environment = {**os.environ, "WIRESHARK_PLUGIN_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
     number = 1000 if FULL else 6
     command = [sys.executable, str(ISOLATED / "worker_crashes.py"), demo, str(number)]
-    run = subprocess.run(
-        command if os.geteuid() else SOMEBODY_ELSE + command, env=environment, capture_output=True, text=True, timeout=1800
-    )
+    before = [] if os.geteuid() else SOMEBODY_ELSE
+    run = subprocess.run([*before, *command], env=environment, capture_output=True, text=True, timeout=1800)
     assert run.stdout == f"{number} crashes\n", run.stderr
 
 

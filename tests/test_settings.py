@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, SHARED, TESTS, needs_tshark, run_python
+from conftest import DATA, SHARED, TESTS, WIRESHARK, needs_tshark, run_python
 from settings_checks import assert_as_tshark, capture, defaults, trees
 
 from wishpy import Dissector, FileError, FilterError, PreferenceError, preferences, protocols
@@ -91,6 +91,14 @@ OPTION_SETS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("+tcpdump/various_gre.pcap", {"disable": ["gre"]}, ["--disable-protocol", "gre"]),
     ("+ndpi/gtp_c.pcap", {"decode_as": {"udp.port==2123": "dns"}}, ["-d", "udp.port==2123,dns"]),
 ]
+
+if WIRESHARK >= (4, 4):   # names that TLS's clients ask for
+    OPTION_SETS.append((
+        "+ndpi/tls_ech.pcapng",
+        {"preferences": {"nameres.network_name": True, "nameres.handshake_sni_addr_resolution": True}},
+        ["-o", "nameres.network_name:TRUE", "-o", "nameres.handshake_sni_addr_resolution:TRUE"],
+    ))
+
 
 def label(value: Any) -> str | None:
     return re.sub(r"[^\w.=-]+", "_", str(list(value.values())[0]))[:40] if isinstance(value, dict) else None

@@ -19,6 +19,7 @@ enum {
     WP_RESOLVE_MAXMIND = 16,
     WP_RESOLVE_EXTERNAL = 32,   /* ask the network's name servers */
     WP_RESOLVE_PACKETS = 64,    /* learn names from the DNS packets of the capture */
+    WP_RESOLVE_HANDSHAKES = 128,   /* from TLS's server names, too */
 };
 
 /* The line that Wireshark's tree shows. Lock held. */

@@ -940,8 +940,9 @@ wsc_resolution_get(void)
     const e_addr_resolve *now = &gbl_resolv_flags;
     return (now->mac_name ? WP_RESOLVE_MAC : 0) | (now->network_name ? WP_RESOLVE_NETWORK : 0)
          | (now->transport_name ? WP_RESOLVE_TRANSPORT : 0) | (now->vlan_name ? WP_RESOLVE_VLAN : 0)
-#if WSC_VERSION >= WSC_AT(4, 4)   /* a preference of its own before */
+#if WSC_VERSION >= WSC_AT(4, 4)   /* MaxMind's had preferences of their own before, the other was not there */
          | (now->maxmind_geoip ? WP_RESOLVE_MAXMIND : 0)
+         | (now->handshake_sni_addr_resolution ? WP_RESOLVE_HANDSHAKES : 0)
 #endif
          | (now->use_external_net_name_resolver ? WP_RESOLVE_EXTERNAL : 0)
          | (now->dns_pkt_addr_resolution ? WP_RESOLVE_PACKETS : 0);
@@ -957,6 +958,7 @@ wsc_resolution_set(uint32_t bits)
     gbl_resolv_flags.vlan_name = (bits & WP_RESOLVE_VLAN) != 0;
 #if WSC_VERSION >= WSC_AT(4, 4)
     gbl_resolv_flags.maxmind_geoip = (bits & WP_RESOLVE_MAXMIND) != 0;
+    gbl_resolv_flags.handshake_sni_addr_resolution = (bits & WP_RESOLVE_HANDSHAKES) != 0;
 #endif
     gbl_resolv_flags.use_external_net_name_resolver = (bits & WP_RESOLVE_EXTERNAL) != 0;
     gbl_resolv_flags.dns_pkt_addr_resolution = (bits & WP_RESOLVE_PACKETS) != 0;
