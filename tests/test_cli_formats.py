@@ -12,7 +12,7 @@ from pathlib import Path
 
 import oracle
 import pytest
-from conftest import DATA, ROOT, SHARED, needs_tshark
+from conftest import DATA, ROOT, SHARED, WIRESHARK, needs_tshark
 
 import wishpy
 
@@ -87,7 +87,11 @@ def test_a_summary_where_somebody_watches(demo: str) -> None:
 @needs_tshark
 @some_captures
 def test_summaries_are_tsharks(path: Path) -> None:
-    assert run("-T", "text", path) == tshark(path)
+    mine, theirs = run("-T", "text", path), tshark(path)
+    # 4.4 makes no tree for lines alone, and HTTP says this in one only. A display filter makes it make one.
+    if WIRESHARK >= (4, 4) and b"[Last Chunk]" in mine:
+        theirs = tshark(path, "-Y", "frame")
+    assert mine == theirs
 
 
 @needs_tshark
@@ -131,7 +135,11 @@ FIELDS = [
 @pytest.mark.parametrize("names", FIELDS, ids=lambda names: names[0])
 def test_fields_are_tsharks(path: Path, names: list[str]) -> None:
     wanted = [word for name in names for word in ("-e", name)]
-    assert run("-T", "fields", *wanted, path).split(b"\n") == tshark(path, "-T", "fields", *wanted).split(b"\n")
+    theirs = tshark(path, "-T", "fields", *wanted)
+    if WIRESHARK >= (4, 4):
+        # It makes nodes only for what is asked for, and then puts these two the other way round than with -V.
+        theirs = theirs.replace(b"Timestamps,D-SACK Sequence\t", b"D-SACK Sequence,Timestamps\t")
+    assert run("-T", "fields", *wanted, path).split(b"\n") == theirs.split(b"\n")
 
 
 SETTINGS = [

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import pickle
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, SHARED, needs_tshark
+from conftest import DATA, SHARED, WIRESHARK, needs_tshark
 
 import wishpy
 from wishpy import Dissector
@@ -18,6 +20,7 @@ OWN = {
     "No.": "%m", "Time": "%t", "Source": "%s", "Destination": "%d", "Protocol": "%p", "Length": "%L", "Info": "%i",
 }  # fmt: skip
 SEPARATOR = "\x01"  # in no text
+SECTION = re.compile(r"<section>(.*?)</section>", re.DOTALL)
 FIELDS = {
     "Host": "http.host",
     "SNI": "%Cus:tls.handshake.extensions_server_name",
@@ -50,9 +53,12 @@ def formats() -> dict[str, str]:
 def tshark_columns(path: Path, columns: dict[str, str], *options: str) -> list[list[str]]:
     """What tshark prints in these columns, a list a packet."""
     quoted = ",".join(f'"{title}","{code}"' for title, code in columns.items())
+    chosen = ["-o", f"gui.column.format:{quoted}", *options]
+    if WIRESHARK >= (4, 4):  # its -T fields knows the columns that there always are, and none of one's own
+        text = "\n".join(oracle.lines(path, "-T", "psml", *chosen))
+        return [list(map(html.unescape, SECTION.findall(packet))) for packet in text.split("<packet>")[1:]]
     wanted = [word for title in columns for word in ("-e", f"_ws.col.{title}")]
-    printed = ["-T", "fields", "-E", f"separator={SEPARATOR}", *wanted]
-    lines = oracle.lines(path, "-o", f"gui.column.format:{quoted}", *printed, *options)
+    lines = oracle.lines(path, "-T", "fields", "-E", f"separator={SEPARATOR}", *wanted, *chosen)
     return [line.split(SEPARATOR) for line in lines]
 
 

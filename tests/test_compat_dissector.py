@@ -12,12 +12,13 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, ROOT, needs_tshark
+from conftest import DATA, ROOT, WIRESHARK, needs_tshark
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*wishpy 0.1:DeprecationWarning")
 
@@ -248,7 +249,14 @@ def test_a_queue(process: None) -> None:
         assert isinstance(header, PCAPHeader)
         assert len(data) == header.caplen == frame["frame.cap_len"]
         assert frame["frame.number"] == number
-        assert frame["frame.time_epoch"] == pytest.approx(header.ts_sec + header.ts_usec * 1e-6, abs=1e-9)
+        if WIRESHARK >= (4, 4):  # a point in time; in 4.0 a duration, seconds
+            assert frame["frame.time_epoch"] == f"{utc(header.ts_sec)}.{header.ts_usec:06d}000Z"
+        else:
+            assert frame["frame.time_epoch"] == pytest.approx(header.ts_sec + header.ts_usec * 1e-6, abs=1e-9)
+
+
+def utc(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def test_conversations_go_on_from_packet_to_packet(process: None) -> None:

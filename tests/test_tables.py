@@ -17,7 +17,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, SHARED, captures_under, needs_tshark
+from conftest import DATA, SHARED, WIRESHARK, captures_under, needs_tshark
 
 import wishpy
 from wishpy._epan import TablePlan, TableReader
@@ -67,8 +67,13 @@ FIELDS = {
 }
 NAMES = list(FIELDS)
 
-# print_escaped_csv in epan/print.c
-ESCAPED = str.maketrans({"\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"})
+# print_escaped_csv in epan/print.c. 4.4 can do without, which keeps what it has to say apart.
+RAW = ["-E", "escape=n"] if WIRESHARK >= (4, 4) else []
+ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"}
+ESCAPED = str.maketrans({} if RAW else ESCAPES)
+
+# A value's text, which -T fields has, and JSON's parted in 4.2.
+BOOLEANS = {"True": True, "False": False} if WIRESHARK >= (4, 2) else {"1": True, "0": False}
 
 FULL = bool(os.environ.get("WISHPY_FULL"))
 SHARED_CAPTURES = captures_under(SHARED)[:: 1 if FULL else 6] if SHARED.exists() else []
@@ -83,7 +88,7 @@ def tshark_rows(path: Path, occurrence: str, names: list[str] = NAMES, *more: st
     assert oracle.TSHARK is not None
     words = [word for name in ["frame.ignored", *names, "frame.marked"] for word in ("-e", name)]
     command = [oracle.TSHARK, "-r", str(path), "-T", "fields", *words, *more]
-    command += ["-E", "separator=\x1e", "-E", "aggregator=\x1f", "-E", f"occurrence={occurrence}"]
+    command += ["-E", "separator=\x1e", "-E", "aggregator=\x1f", "-E", f"occurrence={occurrence}", *RAW]
     done = subprocess.run(command, capture_output=True, env=oracle.environment(), check=False)
     cells = done.stdout.decode("utf-8", "replace").split("\x1e")
     width = len(names) + 1
@@ -112,6 +117,8 @@ def agrees(name: str, value: Any, text: str) -> bool:
         return text == "" or (kind == "FT_ABSOLUTE_TIME" and "representable" in text)
     if kind in ("FT_PROTOCOL", "FT_NONE"):
         return value is True and text != ""
+    if kind == "FT_BOOLEAN":
+        return value is BOOLEANS[text]
     if kind in ("FT_BYTES", "FT_UINT_BYTES") and text in ("<MISSING>", "<none>"):
         return bool(value == b"")
     if kind in ("FT_SYSTEM_ID", "FT_AX25"):

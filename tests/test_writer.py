@@ -20,7 +20,7 @@ from typing import Any
 
 import oracle
 import pytest
-from conftest import DATA, ROOT, SHARED, Finished, captures_under, needs_root, needs_tshark
+from conftest import DATA, ROOT, SHARED, WIRESHARK, Finished, captures_under, needs_root, needs_tshark
 
 import wishpy
 
@@ -51,8 +51,8 @@ def special(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 # ---- pcapng, as bytes
 
-SECTION, INTERFACE, STATISTICS, PACKET, SECRETS, JOURNAL, CUSTOM, NO_COPY = (
-    0x0A0D0D0A, 1, 5, 6, 10, 9, 0x0BAD, 0x40000BAD,
+SECTION, INTERFACE, NAMES, STATISTICS, PACKET, SECRETS, JOURNAL, CUSTOM, NO_COPY = (
+    0x0A0D0D0A, 1, 4, 5, 6, 10, 9, 0x0BAD, 0x40000BAD,
 )  # fmt: skip
 APPLICATION = 4
 
@@ -153,6 +153,11 @@ def blocks(path: Path | str) -> list[tuple[int, bytes]]:
     return found
 
 
+def tsharks_blocks(path: Path) -> list[tuple[int, bytes]]:
+    """Those that a Writer writes, too: from 4.4 on tshark copies the names of addresses that a file has."""
+    return [one for one in blocks(path) if WIRESHARK < (4, 4) or one[0] != NAMES]
+
+
 def without_application(body: bytes) -> bytes:
     kept, at = body[:8], 16
     while at < len(body):
@@ -220,7 +225,7 @@ def test_pcapng_is_tsharks_byte_by_byte(source: Path, tmp_path: Path) -> None:
         options = [] if display_filter is None else ["-Y", display_filter]
         tshark_writes(source, tmp_path / "theirs", *options)
         count = rewrite(source, tmp_path / "ours", display_filter=display_filter)
-        theirs, ours = blocks(tmp_path / "theirs"), blocks(tmp_path / "ours")
+        theirs, ours = tsharks_blocks(tmp_path / "theirs"), blocks(tmp_path / "ours")
         if count == 0:  # no packet, and so nothing of their file's either
             ours, theirs = [b for b in ours if b[0] != SECTION], [b for b in theirs if b[0] not in (SECTION, INTERFACE)]
         assert ours == theirs, display_filter
@@ -232,7 +237,7 @@ def test_pcapng_is_tsharks_byte_by_byte(source: Path, tmp_path: Path) -> None:
 def test_special_captures_are_tsharks_byte_by_byte(name: str, special: Path, tmp_path: Path) -> None:
     tshark_writes(special / name, tmp_path / "theirs")
     rewrite(special / name, tmp_path / "ours")
-    assert blocks(tmp_path / "ours") == blocks(tmp_path / "theirs")
+    assert blocks(tmp_path / "ours") == tsharks_blocks(tmp_path / "theirs")
     assert len(blocks(tmp_path / "ours")) > 2
 
 
@@ -241,6 +246,10 @@ def test_special_captures_are_tsharks_byte_by_byte(name: str, special: Path, tmp
 def test_pcap_is_tsharks_byte_by_byte(source: Path, tmp_path: Path) -> None:
     done = tshark_writes(source, tmp_path / "theirs", "-F", "nsecpcap")
     if b"can't be saved" in done.stderr or b"doesn't support" in done.stderr or b"can't be written" in done.stderr:
+        # 4.4 looks at the interfaces, whether or not there are packets of theirs.
+        if WIRESHARK >= (4, 4) and not kept(source):
+            assert rewrite(source, tmp_path / "ours", "pcap") == 0
+            return
         with pytest.raises(ValueError, match=r"its link type is .*a pcap file has one"):
             rewrite(source, tmp_path / "ours", "pcap")
         return
@@ -258,7 +267,7 @@ def test_a_dissector_that_changes_the_record(tmp_path: Path) -> None:
     source = SHARED / "tcpdump" / "LINKTYPE_PKTAP.pcap"
     tshark_writes(source, tmp_path / "theirs")
     rewrite(source, tmp_path / "ours", display_filter="frame")
-    assert blocks(tmp_path / "ours") == blocks(tmp_path / "theirs")
+    assert blocks(tmp_path / "ours") == tsharks_blocks(tmp_path / "theirs")
     assert {packet.linktype for packet in kept(source)} == {258}
 
 
@@ -770,7 +779,7 @@ def test_dissect_writes_what_tshark_writes(tmp_path: Path) -> None:
         tshark_writes(source, tmp_path / "theirs", *options)
         done = run(source, "-w", tmp_path / "ours", *options)
         assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-        assert blocks(tmp_path / "ours") == blocks(tmp_path / "theirs"), options
+        assert blocks(tmp_path / "ours") == tsharks_blocks(tmp_path / "theirs"), options
     done = run(source, "-w", tmp_path / "ours", "-T", "fields", "-e", "frame.number")
     assert done.stdout.split() == [b"%d" % number for number in range(1, 8)] and len(facts(tmp_path / "ours")) == 7
 

@@ -2,7 +2,7 @@
  * all its fields side by side, named after their registered protocol (epan/print.c, proto_tree_write_node_ek). */
 #include "json_writer.h"
 
-#include <time.h>
+#include "ws_compat.h"
 
 static void
 put_underscored(wp_json *json, const char *name)
@@ -35,21 +35,15 @@ put_name(wp_json *json, const wp_field *field, const char *suffix, bool *first)
     wp_json_colon(json);
 }
 
-/* As tshark does it: no carry of the nanoseconds, and the years as strftime writes them. */
 static void
-put_unusual_time(wp_text *out, int64_t seconds, int32_t nanoseconds)
+put_unusual_time(wp_text *out, const wp_value *value)
 {
-    char text[sizeof "YYYY-MM-DDTHH:MM:SS"];
-    const time_t when = (time_t)seconds;
-    struct tm utc;
-    if (gmtime_r(&when, &utc) == NULL || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
+    char text[WSC_EK_TIME_ROOM];
+    if (!wsc_ek_time(text, value->time.seconds, value->time.nanoseconds)) {
         WP_TEXT_LITERAL(out, "Not representable");
         return;
     }
     wp_text_put(out, text, strlen(text));
-    wp_text_char(out, '.');
-    wp_text_padded(out, (uint32_t)nanoseconds, nanoseconds >= 0 && nanoseconds < 1000000000 ? 9 : 10);
-    wp_text_char(out, 'Z');
 }
 
 static const int64_t year_1000 = INT64_C(-30610224000);   /* before it strftime writes fewer digits */
@@ -64,7 +58,7 @@ write_time(wp_json *json, const wp_value *value)
                        && wp_time_rfc3339(json->out, value->time.seconds, value->time.nanoseconds);
     if (!usual && !json->out->failed) {
         json->out->used = before + 1;
-        put_unusual_time(json->out, value->time.seconds, value->time.nanoseconds);
+        put_unusual_time(json->out, value);
     }
     wp_text_char(json->out, '"');
 }

@@ -1753,6 +1753,33 @@ wsc_value_display(field_info *fi, wp_display_of of)
 /* tshark -T ek: to 4.0 fields of one name below two parents are not in one array. Seen with 4.0 and 4.4. */
 #define WSC_EK_PARENTS_APART (WSC_VERSION < WSC_AT(4, 4))
 
+#ifdef NSTIME_ISO8601_BUFSIZE   /* in 4.4, and not in 4.0 */
+enum { WSC_EK_TIME_ROOM = NSTIME_ISO8601_BUFSIZE };
+#else
+enum { WSC_EK_TIME_ROOM = sizeof "YYYY-MM-DDTHH:MM:SS.4294967295Z" };
+#endif
+
+/* A time as tshark -T ek writes it: the years as strftime has them, and no carry of the nanoseconds. To 4.0 they have no
+ * sign; later all of it is libwsutil's, and what is too long for the usual length loses its end. */
+static inline bool
+wsc_ek_time(char text[WSC_EK_TIME_ROOM], int64_t seconds, int32_t nanoseconds)
+{
+#ifdef NSTIME_ISO8601_BUFSIZE
+    const nstime_t time = {.secs = (time_t)seconds, .nsecs = nanoseconds};
+    return nstime_to_iso8601(text, WSC_EK_TIME_ROOM, &time) != 0;
+#else
+    const time_t when = (time_t)seconds;
+    struct tm utc;
+    const size_t length = gmtime_r(&when, &utc) == NULL
+                              ? 0
+                              : strftime(text, sizeof "YYYY-MM-DDTHH:MM:SS", "%Y-%m-%dT%H:%M:%S", &utc);
+    if (length != 0) {
+        snprintf(text + length, WSC_EK_TIME_ROOM - length, ".%09uZ", (uint32_t)nanoseconds);
+    }
+    return length != 0;
+#endif
+}
+
 /* tshark -T fields: to 4.0 it escapes some control characters of each value. From 4.4 on it escapes what it has joined,
  * as CSV: more of them, the backslash, and the separator or else the quotes. Seen with 4.0 and 4.4. */
 #define WSC_FIELDS_ARE_CSV (WSC_VERSION >= WSC_AT(4, 4))

@@ -17,7 +17,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -41,7 +41,7 @@ def tshark_elements(path: str, *options: str) -> Iterator[Any]:
     return oracle.Run(path, ["-T", "json", "--no-duplicate-keys", *options], cut)
 
 
-def tshark_ek(path: str, *options: str) -> Iterator[Any]:
+def tshark_ek(path: str, *options: str, loads: Callable[[str], Any] = json.loads) -> Iterator[Any]:
     """The document lines of `tshark -T ek`, each with its index line before it."""
 
     def cut(run: oracle.Run) -> Iterator[Any]:
@@ -50,7 +50,7 @@ def tshark_ek(path: str, *options: str) -> Iterator[Any]:
             if piece.startswith(b'{"index":'):
                 index = json.loads(piece)
             elif piece:
-                yield index, json.loads(piece.decode("utf-8", "replace"))
+                yield index, loads(piece.decode("utf-8", "replace"))
 
     return oracle.Run(path, ["-T", "ek", *options], cut)
 
@@ -73,6 +73,19 @@ def as_json(value: Any) -> Any:
 def strict(value: Any) -> str:
     """For comparing: True is not 1, 1.0 is not 1, and the order of keys counts."""
     return repr(value)
+
+
+def tree_order(mine: Any, theirs: Any) -> Any:
+    """Theirs with the keys of each object in our order: that of tshark's -T ek is a hash table's from 4.4 on.
+
+    Only what both have is moved, so that a key too many or too few is still seen.
+    """
+    if isinstance(mine, dict) and isinstance(theirs, dict):
+        keys = [key for key in mine if key in theirs] + [key for key in theirs if key not in mine]
+        return {key: tree_order(mine.get(key), theirs[key]) for key in keys}
+    if isinstance(mine, list) and isinstance(theirs, list):
+        return [tree_order(*both) for both in itertools.zip_longest(mine, theirs)][: len(theirs)]
+    return theirs
 
 
 def cut_times(mine: Any, theirs: Any) -> Any:
@@ -100,6 +113,14 @@ def first_difference(mine: Any, theirs: Any, path: str = "") -> str:
     return f"{path}: {theirs!r:.300} expected, {mine!r:.300} got"
 
 
+def ordered_ek(mine: Any, said: Any) -> Any:
+    """The index and document of tshark, in which below "layers" 4.4 has an order that says nothing."""
+    index, document = said
+    if oracle.WIRESHARK < (4, 4):
+        return said
+    return index, {**document, "layers": tree_order(mine["layers"], document["layers"])}
+
+
 def compare(style: str, packet: Any, said: Any) -> str | None:
     if style == "wishpy":
         theirs = as_json(packet.to_dict())
@@ -108,8 +129,9 @@ def compare(style: str, packet: Any, said: Any) -> str | None:
         theirs, mine = said, json.loads(packet.to_json(style="tshark"))
     else:
         index, document = packet._json_line("ek", False).decode().removesuffix("\n").split("\n")
-        theirs, mine = said, (json.loads(index), json.loads(document))
-        if strict(mine) == strict(said):
+        mine = (json.loads(index), json.loads(document))
+        theirs = ordered_ek(mine[1], said)
+        if strict(mine) == strict(theirs):
             mine = (mine[0], json.loads(packet.to_json(style="ek")))
     if strict(mine) == strict(theirs):
         return None
