@@ -67,7 +67,8 @@ FIELDS = {
 }
 NAMES = list(FIELDS)
 
-# print_escaped_csv in epan/print.c. 4.4 can do without, which keeps what it has to say apart.
+# print_escaped_csv in epan/print.c. 4.4 does it to other types than strings, too, but can be told to leave all but the
+# backslash as it is.
 RAW = ["-E", "escape=n"] if WIRESHARK >= (4, 4) else []
 ESCAPES = {"\b": "\\b", "\t": "\\t", "\n": "\\n", "\v": "\\v", "\f": "\\f", "\r": "\\r"}
 ESCAPED = str.maketrans({} if RAW else ESCAPES)
@@ -90,7 +91,8 @@ def tshark_rows(path: Path, occurrence: str, names: list[str] = NAMES, *more: st
     command = [oracle.TSHARK, "-r", str(path), "-T", "fields", *words, *more]
     command += ["-E", "separator=\x1e", "-E", "aggregator=\x1f", "-E", f"occurrence={occurrence}", *RAW]
     done = subprocess.run(command, capture_output=True, env=oracle.environment(), check=False)
-    cells = done.stdout.decode("utf-8", "replace").split("\x1e")
+    said = done.stdout.decode("utf-8", "replace")
+    cells = (said.replace("\\\\", "\\") if RAW else said).split("\x1e")
     width = len(names) + 1
     rows = []
     for start in range(0, len(cells) - 1, width):
