@@ -193,8 +193,8 @@ def shower(source: str, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, **options)
 
 
-def expect_line(process: subprocess.Popen[bytes], start: str, within: float) -> None:
-    """The process prints a line that starts so, in time; else it is ended and the test fails."""
+def expect_line(process: subprocess.Popen[bytes], start: str, within: float) -> str:
+    """The line that starts so, which the process prints in time; else it is ended and the test fails."""
     timer = threading.Timer(within, process.kill)
     timer.start()
     assert process.stdout is not None
@@ -204,6 +204,7 @@ def expect_line(process: subprocess.Popen[bytes], start: str, within: float) -> 
         process.kill()
         assert process.stderr is not None
         raise AssertionError(f"expected {start!r} within {within} s, got {line!r}\n{process.stderr.read().decode()}")
+    return line
 
 
 def records(path: Path) -> tuple[bytes, list[bytes]]:
@@ -290,7 +291,7 @@ def test_a_pipe_that_is_cut_gives_its_whole_packets() -> None:
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------
 
 LONG_LOOP = """
-import sys, wishpy
+import sys, time, wishpy
 path, options = sys.argv[1], eval(sys.argv[2])
 print("ready", flush=True)
 try:
@@ -299,23 +300,32 @@ try:
             for packet in packets:
                 pass
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    print("interrupted", time.monotonic(), flush=True)
     with wishpy.Dissector(sys.argv[3]) as packets:
         print(len(list(packets)), flush=True)
 """
 
 
+def waited(process: subprocess.Popen[bytes]) -> float:
+    """For how many seconds its main thread was kept from running by others, where the system tells."""
+    told = Path(f"/proc/{process.pid}/schedstat")
+    return int(told.read_text().split()[1]) / 1e9 if told.exists() else 0.0
+
+
 def interrupted(arguments: list[str], after: float, code: str = LONG_LOOP) -> tuple[float, str]:
-    """Send SIGINT some time after the process is ready; how long its loop took to end, and what it printed then."""
+    """Send SIGINT some time after the process is ready; how long its loop took to end, and what it printed then.
+
+    What a busy machine adds is left out: the process notes the end itself, and its waits for a processor do not count.
+    """
     command = [sys.executable, "-X", "faulthandler", "-c", code, *arguments]
     # Without a buffer, which would keep for itself what came together with "interrupted": communicate() reads the pipe.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
     expect_line(process, "ready", 30)
     time.sleep(after)
-    sent = time.monotonic()
+    sent, before = time.monotonic(), waited(process)
     process.send_signal(signal.SIGINT)
-    expect_line(process, "interrupted", 10)
-    took = time.monotonic() - sent
+    ended = float(expect_line(process, "interrupted", 10).split()[1])
+    took = ended - sent - (waited(process) - before)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 0, err.decode()
     return took, out.decode()
@@ -343,13 +353,13 @@ def test_ctrl_c_ends_a_long_loop(options: dict[str, object], long_capture: str, 
 
 
 WAITING = """
-import sys, wishpy
+import sys, time, wishpy
 print("ready", flush=True)
 try:
     for packet in wishpy.Dissector(sys.argv[1]):
         print(packet.number, flush=True)
 except KeyboardInterrupt:
-    print("interrupted", flush=True)
+    print("interrupted", time.monotonic(), flush=True)
     with wishpy.Dissector(sys.argv[2]) as packets:
         print(len(list(packets)), flush=True)
 """
