@@ -132,34 +132,36 @@ def countries(path: str, **keywords: Any) -> list[Any]:
         return [packet.get("ip.geoip.src_country") for packet in packets]
 
 
-def resolvers() -> list[str]:
-    """The command lines of all mmdbresolve processes that read databases of this test run."""
+def resolvers(folder: Path) -> list[str]:
+    """All mmdbresolve processes that read databases below this folder; others may be of another run of the tests."""
     found = []
-    for process in os.listdir("/proc"):
+    for process in (name for name in os.listdir("/proc") if name.isdigit()):
         try:
-            name = Path(f"/proc/{process}/comm").read_text() if process.isdigit() else ""
+            name, *words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+            its_own = Path(f"/proc/{process}/root{folder}")   # what has that name for it
+            ours = os.path.basename(name) == "mmdbresolve" and its_own.samefile(folder)
         except OSError:
             continue
-        if name == "mmdbresolve\n":
+        if ours and any(word.startswith(f"{folder}/") for word in words):
             found.append(process)
     return found
 
 
-def none_left() -> bool:
+def none_left(folder: Path) -> bool:
     deadline = time.monotonic() + 10
-    while resolvers() and time.monotonic() < deadline:
+    while resolvers(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
-    return not resolvers()
+    return not resolvers(folder)
 
 
 @needs_tshark
 @pytest.mark.parametrize("two_pass", [False, True])
-def test_as_tshark(here: dict[str, Any], both_versions: str, two_pass: bool) -> None:
+def test_as_tshark(here: dict[str, Any], both_versions: str, two_pass: bool, tmp_path: Path) -> None:
     mine = trees(both_versions, preferences=here, two_pass=two_pass)
     assert_as_tshark(both_versions, [*words(here), *["-2"] * two_pass], mine, lines=True)
     for text in ("Germany", "Jena", "50.93", "64500", "Example & Söhne", "France"):
         assert text in repr(mine)
-    assert none_left()
+    assert none_left(tmp_path)
 
 
 @needs_tshark
@@ -183,7 +185,7 @@ def test_each_dissector_has_its_own_databases(here: dict[str, Any], demo: str, t
     with wishpy.Dissector(demo, preferences=here) as one, wishpy.Dissector(demo, preferences=there) as other:
         pairs = [(a.get("ip.geoip.src_country"), b.get("ip.geoip.src_country")) for a, b in zip(one, other)]
     assert pairs[0] == ("Germany", "Chile")
-    assert none_left()
+    assert none_left(tmp_path)
 
 
 def test_answers_stay_so_they_need_a_worker(here: dict[str, Any], demo: str) -> None:
@@ -234,13 +236,13 @@ def test_no_program(here: dict[str, Any], demo: str) -> None:
     assert "need mmdbresolve, a program of Wireshark's that is not in PATH" in done.check()
 
 
-def test_a_program_that_dies(here: dict[str, Any], both_versions: str) -> None:
+def test_a_program_that_dies(here: dict[str, Any], both_versions: str, tmp_path: Path) -> None:
     """It is a frame that takes too long; 4.4 notices, and goes on without answers."""
     frame = Path(both_versions).read_bytes()[40:68]
     options = {"preferences": here, "isolated": True, "worker_user": None, "frame_timeout": 1}
     with wishpy.Dissector(**options) as dissector:
         assert dissector.dissect(frame, linktype="RAW")["ip.geoip.src_city"] == "Jena"
-        (process,) = resolvers()
+        (process,) = resolvers(tmp_path)
         os.kill(int(process), signal.SIGKILL)
         assert dissector.dissect(frame, linktype="RAW")["ip.geoip.src_city"] == "Jena"  # known by now
         unknown = frame[:12] + bytes([192, 0, 2, 80]) + frame[16:]
@@ -250,4 +252,4 @@ def test_a_program_that_dies(here: dict[str, Any], both_versions: str) -> None:
             assert caught.value.cause == "time"
         else:
             assert "ip.geoip.src_asnum" not in dissector.dissect(unknown, linktype="RAW")
-    assert none_left()
+    assert none_left(tmp_path)
