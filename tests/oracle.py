@@ -1,7 +1,7 @@
 """tshark as the oracle: what it prints for a capture, as ordered pairs (JSON) and as node lines (PDML).
 
-Two jobs. `json_frames`, `grouped_frames`, `pdml_frames`, `fields_frames` and `lines` run the tshark of this
-machine on one capture and yield what it says, a frame at a time, so that a capture of any size needs little memory.
+Two jobs. `json_frames`, `grouped_frames`, `pdml_frames`, `fields_frames`, `column_frames` and `lines` run the tshark of
+this machine on one capture and yield what it says, a frame at a time, so that a capture of any size needs little memory.
 `expected_pairs`, `expected_grouped` and `expected_pdml` write the tree of a wishpy Packet in the same shapes, by the
 rules of Wireshark's epan/print.c (write_json_proto_node_list, proto_tree_write_node_pdml); equality of the two is
 equality node by node. Nothing here knows what a right answer is: that is tshark's part.
@@ -28,8 +28,12 @@ from typing import Any
 from wishpy import _epan
 
 TSHARK = shutil.which("tshark")
+
 # Of the libwireshark that is loaded, and of the tshark to compare with: each release has other fields and formats.
 WIRESHARK: tuple[int, ...] = tuple(map(int, _epan._library_versions()["libwireshark"].split(".")[:2]))
+
+# tshark's status for a file that cannot be read to its end. 4.4 has another one for a file that it cannot open.
+READ_FAILED = {2, 3} if WIRESHARK >= (4, 4) else {2}
 
 Pairs = tuple[tuple[str, Any], ...]
 
@@ -113,6 +117,7 @@ class Run:
         self._errors.close()
 
 
+
 # --- JSON -----------------------------------------------------------------------------------------------------
 
 _as_pairs = json.JSONDecoder(object_pairs_hook=tuple)
@@ -194,6 +199,21 @@ def fields_frames(path: str | os.PathLike[str], names: Sequence[str], *options: 
 
     wanted = [word for name in names for word in ("-e", name)]
     return Run(path, ["-T", "json", *wanted, *options], cut)
+
+
+def column_frames(path: str | os.PathLike[str]) -> Run:
+    """For each frame the columns of the packet list, title (as -T ek writes it: `no_`) to text.
+
+    -V has the whole tree made, as wishpy does: without one some dissectors of 4.4 write less into the Info column, such
+    as no "[Malformed Packet]" where it is the tree's fields that are out of bounds. -j keeps the tree itself out.
+    """
+
+    def cut(run: Run) -> Iterator[dict[str, Any]]:
+        for piece in run.pieces(b"\n"):
+            if piece.startswith(b'{"timestamp"'):
+                yield json.loads(piece.decode("utf-8", "replace"))
+
+    return Run(path, ["-T", "ek", "-P", "-V", "-j", "_ws.short"], cut)
 
 
 def lines(path: str | os.PathLike[str], *options: str, env: dict[str, str] | None = None) -> list[str]:
@@ -360,7 +380,7 @@ def expected_dict(fields: Iterable[Any]) -> dict[str, Any]:
 def _pdml_show(field: Any) -> str:
     """From 4.2 PDML has words for booleans; JSON, and so `display`, keeps the numbers."""
     if field.type == "FT_BOOLEAN" and WIRESHARK >= (4, 2):
-        return {"1": "True", "0": "False"}[field.display]
+        return {"1": "True", "0": "False"}.get(field.display, f"no boolean: {field.display!r}")
     return field.display or ""
 
 
@@ -411,6 +431,10 @@ def expected_pdml(fields: Iterable[Any]) -> list[tuple[PdmlNode, Any]]:
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _DATE = re.compile(r"(\w{3}) +(\d+), (\d+) (\d\d):(\d\d):(\d\d)(?:\.(-?\d+))? (.*)")
 _DAY_OF_YEAR = re.compile(r"(\d{4})/(\d{3}):(\d\d):(\d\d):(\d\d)(?:\.(-?\d+))? UTC")
+# From 4.2 on a field of seconds since 1970 is a time as well.
+_UNIX = re.compile(r"(-?)(\d+)\.(\d{9}|\(\d{10} n[a-z]*\)?)")
+# So 4.2 and later write what is more than a second; Wireshark's buffer ends where it will.
+_NANOSECONDS = re.compile(r"\((\d{10}) n[a-z]*\)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CHARACTERS = {"0": 0, "a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13, "\\": 92, "'": 39}
 _HEX_MASK = {3: 0xFF, 4: 0xFF, 6: 0xFFFF, 8: 0xFFFFFF, 10: 0xFFFFFFFF, 18: 0xFFFFFFFFFFFFFFFF}
@@ -463,6 +487,7 @@ def _agree_duration(value: Any, display: str) -> bool:
     if type(value) is not float:
         return False
     whole, _, fraction = display.partition(".")
+    fraction = _NANOSECONDS.sub(r"\1", fraction)
     if len(fraction) > 9:
         # More than a second of nanoseconds, from a damaged time stamp: display_signed_time writes the two numbers side
         # by side, the second without its sign, so that either sum may be meant.
@@ -476,6 +501,8 @@ def _agree_duration(value: Any, display: str) -> bool:
 def _agree_time(value: Any, display: str) -> bool:
     if display in ("NULL", "Not representable"):
         return value is None or isinstance(value, datetime)
+    if match := _UNIX.fullmatch(display):
+        return _agree_epoch(value, *match.groups())
     if not isinstance(value, datetime) or value.utcoffset() != timedelta(0):
         return value is None and _out_of_range(display)
     if match := _DATE.fullmatch(display):
@@ -488,6 +515,16 @@ def _agree_time(value: Any, display: str) -> bool:
         return False
     then += timedelta(seconds=int(second), microseconds=int(fraction or 0) // 1000)
     return value == then
+
+
+def _agree_epoch(value: Any, sign: str, seconds: str, fraction: str) -> bool:
+    nanoseconds = int(seconds) * 10**9 + int(_NANOSECONDS.sub(r"\1", fraction))
+    microseconds = (-nanoseconds if sign else nanoseconds) // 1000
+    try:
+        then = _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:  # a year that Python's datetime does not have
+        return value is None
+    return type(value) is datetime and value.utcoffset() == timedelta(0) and value == then
 
 
 def _out_of_range(display: str) -> bool:
@@ -524,7 +561,6 @@ _ADDRESSES = [
     "GUID",
     "OID",
     "EUI64",
-    "AX25",
     "VINES",
     "REL_OID",
     "SYSTEM_ID",
@@ -535,6 +571,8 @@ AGREE: dict[str, Callable[[Any, str], bool]] = {
     **dict.fromkeys([*_INTEGERS, "FT_FRAMENUM"], _agree_integer),
     **dict.fromkeys(_STRINGS, _agree_string),
     **dict.fromkeys(["FT_" + name for name in _ADDRESSES], _agree_address),
+    # From 4.4 on a string of whatever bytes there are.
+    "FT_AX25": _agree_string if WIRESHARK >= (4, 4) else _agree_address,
     "FT_CHAR": _agree_character,
     "FT_BOOLEAN": _agree_truth,
     "FT_FLOAT": _agree_float(6),

@@ -3,7 +3,7 @@
 For each frame the tree of the Packet is written as `tshark -T json`, `-T json --no-duplicate-keys` and `-T pdml` would
 write it, and must be that: the same nodes, order, nesting and repeats, names, printed values, offsets, lengths, texts,
 hidden marks and bytes. Each native value must say what the printed value says, and to_dict() must hold the native
-values in the shape of the JSON. The columns are those of `tshark -T json -e _ws.col...`. See oracle.py.
+values in the shape of the JSON. The columns are those that tshark prints with a tree. See oracle.py.
 
 The captures are read in two processes (isolated/conform.py), each opening hundreds of Dissectors one after another,
 while each of tshark's runs is a fresh process: what a Dissector leaves behind would be seen as a difference.

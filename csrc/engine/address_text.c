@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ws_compat.h"
+
 static const char hex[] = "0123456789abcdef";
 
 static char *
@@ -96,7 +98,7 @@ wp_address_text(wp_kind kind, const wp_value *value, char text[WP_ADDRESS_TEXT_S
     case WP_IPV4:
         return ipv4((uint32_t)value->number, text);
     case WP_IPXNET:
-        return (size_t)snprintf(text, WP_ADDRESS_TEXT_SIZE, "0x%08x", (unsigned)(uint32_t)value->number);
+        return (size_t)snprintf(text, WP_ADDRESS_TEXT_SIZE, "0x%0*x", WSC_IPXNET_DIGITS, (unsigned)value->number);
     case WP_IPV6:   /* what libwsutil calls as well */
         return inet_ntop(AF_INET6, bytes, text, WP_ADDRESS_TEXT_SIZE) == NULL ? 0 : strlen(text);
     case WP_GUID:

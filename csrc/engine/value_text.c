@@ -6,6 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "ws_compat.h"
+
 enum { SECONDS_PER_DAY = 86400, BILLION = 1000000000 };
 
 /* ---- times ---- */
@@ -177,7 +179,7 @@ put_address(wp_text *out, const wp_field *field)
         break;
     case WP_IPXNET:
         WP_TEXT_LITERAL(out, "0x");
-        wp_text_hex(out, (uint32_t)value->number, 8);
+        wp_text_hex(out, (uint32_t)value->number, WSC_IPXNET_DIGITS);
         break;
     default:
         break;

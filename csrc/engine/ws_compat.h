@@ -1448,6 +1448,8 @@ wsc_value_eui64(field_info *fi)
 #else
 #define WSC_AX25_IS_STRING 0
 #endif
+/* A network of IPX has 32 bits; to 4.2 it is written as such a number, from 4.4 on as one of 64. */
+#define WSC_IPXNET_DIGITS (WSC_VERSION >= WSC_AT(4, 4) ? 16 : 8)
 /* How values are printed (FTREPR_DISPLAY) is known for 4.0 in full; 4.2 began to print booleans and times otherwise. */
 #define WSC_DISPLAYS_AS_4_0 (WSC_VERSION >= WSC_AT(4, 0) && WSC_VERSION < WSC_AT(4, 2))
 

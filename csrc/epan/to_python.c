@@ -13,6 +13,7 @@
 #include <datetime.h>
 #include <math.h>
 
+#include "../engine/address_text.h"
 #include "../engine/library.h"
 
 enum { KEY, KEY_TREE, VALUE, VALUE_RAW };
@@ -146,11 +147,11 @@ eui64_to_python(uint64_t number)
 }
 
 static PyObject *
-ipxnet_to_python(uint32_t number)
+ipxnet_to_python(const wp_value *value)
 {
-    char text[11];
-    snprintf(text, sizeof text, "0x%08x", number);
-    return PyUnicode_FromString(text);
+    char text[WP_ADDRESS_TEXT_SIZE];
+    const size_t size = wp_address_text(WP_IPXNET, value, text);
+    return PyUnicode_FromStringAndSize(text, (Py_ssize_t)size);
 }
 
 /* ---- times ---- */
@@ -389,7 +390,7 @@ plain_value(const wp_field *field)
     case WP_OTHER:
         return identifier_to_python(field);
     case WP_IPXNET:
-        return ipxnet_to_python((uint32_t)value->number);
+        return ipxnet_to_python(value);
     default:
         return NULL;
     }

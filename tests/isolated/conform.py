@@ -37,7 +37,7 @@ def packets_of(path: str, errors: list[str], isolated: bool) -> Iterator[Any]:
         errors.append(str(error))
 
 
-def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) -> list[str]:
+def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, str]) -> list[str]:
     """The members of a Packet that are not its tree."""
     found = []
     # print_pdml_geninfo squeezes the seconds into a C int: only the rest of that division can be compared
@@ -52,7 +52,7 @@ def basics(packet: Any, frame: oracle.PdmlFrame, columns: dict[str, list[str]]) 
     ]:
         if mine != theirs:
             found.append(f"packet.{name}: tshark has {theirs!r}, wishpy {mine!r}")
-    shown = {title: columns.get("_ws.col." + title, [""])[0] for title in COLUMNS}
+    shown = {title: columns[title.lower().replace(".", "_")] for title in COLUMNS}
     if dict(packet.columns) != shown:
         found.append("columns: " + oracle.first_difference(shown, dict(packet.columns)))
     return found
@@ -67,7 +67,7 @@ def conform(path: str) -> dict[str, Any]:
         oracle.json_frames(path),
         oracle.grouped_frames(path),
         oracle.pdml_frames(path),
-        oracle.fields_frames(path, ["_ws.col." + title for title in COLUMNS]),
+        oracle.column_frames(path),
     ]
     count = nodes = 0
     here, there = packets_of(path, failed, False), packets_of(path, failed_there, True)
@@ -91,7 +91,7 @@ def conform(path: str) -> dict[str, Any]:
     for run in runs:
         run.close()
     status = runs[0].status
-    if (status == 2) != bool(failed) and not any("more than" in line for line in found):
+    if (status in oracle.READ_FAILED) != bool(failed) and not any("more than" in line for line in found):
         found.append(f"tshark's exit status is {status}, wishpy raised {'FileError' if failed else 'nothing'}")
     if failed != failed_there:
         found.append(f"in process the file ended with {failed}, in a worker with {failed_there}")
