@@ -123,7 +123,7 @@ def agrees(name: str, value: Any, text: str) -> bool:
         return value is BOOLEANS[text]
     if kind in ("FT_BYTES", "FT_UINT_BYTES") and text in ("<MISSING>", "<none>"):
         return bool(value == b"")
-    if kind in ("FT_SYSTEM_ID", "FT_AX25"):
+    if kind == "FT_SYSTEM_ID":
         return bool(value == text)
     if kind.startswith("FT_STRING"):
         value = value.translate(ESCAPED)
