@@ -1,7 +1,7 @@
 """tshark as the oracle: what it prints for a capture, as ordered pairs (JSON) and as node lines (PDML).
 
 Two jobs. `json_frames`, `grouped_frames`, `pdml_frames`, `fields_frames`, `column_frames` and `lines` run the tshark of
-this machine on one capture and yield what it says, a frame at a time, so that a capture of any size needs little memory.
+this machine on one capture and yield what it says, a frame at a time, so a capture of any size needs little memory.
 `expected_pairs`, `expected_grouped` and `expected_pdml` write the tree of a wishpy Packet in the same shapes, by the
 rules of Wireshark's epan/print.c (write_json_proto_node_list, proto_tree_write_node_pdml); equality of the two is
 equality node by node. Nothing here knows what a right answer is: that is tshark's part.
