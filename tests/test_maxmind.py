@@ -133,16 +133,22 @@ def countries(path: str, **keywords: Any) -> list[Any]:
 
 
 def resolvers(folder: Path) -> list[str]:
-    """All mmdbresolve processes that read databases below this folder; others may be of another run of the tests."""
+    """All mmdbresolve processes that read databases below this folder; others may be of another run of the tests.
+
+    One that has ended, but that this process has not waited for, says no more what it read.
+    """
     found = []
     for process in (name for name in os.listdir("/proc") if name.isdigit()):
         try:
-            name, *words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+            name, state, parent = Path(f"/proc/{process}/stat").read_text().split()[1:4]
+            if name != "(mmdbresolve)":
+                continue
+            words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
             its_own = Path(f"/proc/{process}/root{folder}")   # what has that name for it
-            ours = os.path.basename(name) == "mmdbresolve" and its_own.samefile(folder)
+            reads_ours = any(word.startswith(f"{folder}/") for word in words) and its_own.samefile(folder)
         except OSError:
             continue
-        if ours and any(word.startswith(f"{folder}/") for word in words):
+        if reads_ours or (state == "Z" and int(parent) == os.getpid()):
             found.append(process)
     return found
 
