@@ -32,8 +32,8 @@ TSHARK = shutil.which("tshark")
 # Of the libwireshark that is loaded, and of the tshark to compare with: each release has other fields and formats.
 WIRESHARK: tuple[int, ...] = tuple(map(int, _epan._library_versions()["libwireshark"].split(".")[:2]))
 
-# tshark's status for a file that cannot be read to its end. 4.4 has another one for a file that it cannot open.
-READ_FAILED = {2, 3} if WIRESHARK >= (4, 4) else {2}
+# tshark's status for a file that cannot be read to its end, and for one that cannot be opened at all.
+CUT_SHORT, NOT_OPENED = 2, 3 if WIRESHARK >= (4, 4) else 2
 
 Pairs = tuple[tuple[str, Any], ...]
 
@@ -115,7 +115,6 @@ class Run:
         self._errors.seek(0)
         self.messages = self._errors.read().decode("utf-8", "replace")
         self._errors.close()
-
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------

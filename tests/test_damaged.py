@@ -11,14 +11,11 @@ from pathlib import Path
 
 import oracle
 import pytest
-from conftest import DATA, SANITIZED, WIRESHARK, Finished, captures_under, needs_tshark, printed
+from conftest import DATA, SANITIZED, Finished, captures_under, needs_tshark, printed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import wishpy
-
-# tshark's status for a file that cannot be opened; one that cannot be read to its end is 2.
-NOT_OPENED = 3 if WIRESHARK >= (4, 4) else 2
 
 FILES = [path for path in captures_under(DATA) if path.name != "empty.pcap"]
 
@@ -44,10 +41,10 @@ def test_damaged_files_are_read_as_tshark_reads_them(seed: int, tmp_path: Path) 
     path.write_bytes(damaged(FILES[seed % len(FILES)].read_bytes(), chance))
     run = oracle.json_frames(path)
     frames = list(run)
-    mine, status = [], NOT_OPENED
+    mine, status = [], oracle.NOT_OPENED
     try:
         with wishpy.Dissector(path) as dissector:
-            status = 2
+            status = oracle.CUT_SHORT
             for packet in dissector:
                 mine.append(oracle.expected_pairs(packet.layers))
             status = 0
